@@ -1,0 +1,26 @@
+// An offer: a lease on free resources of one agent, made to one framework in one role.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "librm/base/id.hpp"
+#include "librm/base/time.hpp"
+#include "librm/resource/resources.hpp"
+
+namespace librm {
+
+struct Offer {
+  OfferId id;
+  FrameworkId framework;
+  std::string role;
+  AgentId agent;
+  Resources resources;
+  Instant expires;  ///< after this it is rescinded, and accepting it is refused
+  /// Planned unavailability of the agent: what is launched should end before.
+  std::optional<WallTime> available_until;
+  /// Set where the offer serves a demand's earmark.
+  std::optional<EarmarkId> earmark;
+};
+
+}  // namespace librm

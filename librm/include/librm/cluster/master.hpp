@@ -1,0 +1,214 @@
+// The master: pools agents, offers their resources to frameworks, and carries launches and news.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "librm/alloc/allocator.hpp"
+#include "librm/base/config.hpp"
+#include "librm/base/id.hpp"
+#include "librm/base/time.hpp"
+#include "librm/base/trace.hpp"
+#include "librm/cluster/core.hpp"
+#include "librm/cluster/message.hpp"
+#include "librm/cluster/record.hpp"
+#include "librm/cluster/task.hpp"
+
+namespace librm {
+
+// --- what can happen to a master ---
+
+/// An operator says that the agent will never return: its tasks are gone, its id is void.
+struct MarkAgentGone {
+  std::uint64_t request = 0;  ///< names the Reply
+  AgentId agent;
+};
+
+struct SetRoleWeight {
+  std::uint64_t request = 0;
+  std::string role;
+  std::int64_t weight_milli = 1000;
+};
+
+using MasterEvent =
+    std::variant<Tick, Received, Closed, StorageLow, MarkAgentGone, SetRoleWeight>;
+
+// --- what a master wants done ---
+
+/// Answers an operator's request.
+struct Reply {
+  std::uint64_t request = 0;
+  Result<void> result;
+};
+
+using MasterOutput = std::variant<Send, Close, Reply>;
+using MasterActions = ActionList<MasterRecord, MasterOutput>;
+
+struct MasterOptions {
+  Duration heartbeat_interval = seconds(5);
+  /// An agent that was last answered longer ago than this starts nothing. The master counts from
+  /// its answer, the agent from its question, so the agent's lease never outlives the master's.
+  Duration agent_lease = seconds(15);
+  /// Silence after which an agent is unreachable; more than the lease.
+  Duration agent_unreachable_after = seconds(30);
+  /// After a start, the time that known agents have to return before they count as silent.
+  Duration agent_return_timeout = seconds(60);
+  Duration offer_timeout = seconds(30);
+};
+
+/// The brain of `rm-master`, and of any cluster in a process.
+///
+/// How a task comes to run: an agent registers (RegisterAgent) and its free resources enter the
+/// Allocator. A framework subscribes, and flush() sends it Offers. It accepts with tasks
+/// (AcceptOffers): the master checks the offer as a whole, books the resources and sends
+/// LaunchTasks, which is valid for this incarnation of the agent alone. The agent's StatusUpdates
+/// go to the framework, its acknowledgement back to the agent; a terminal update frees the
+/// resources, which are offered anew.
+///
+/// What it remembers durably is small: epochs, agents, framework ids, role weights. Tasks and
+/// offers are rebuilt when agents and frameworks return, so a crash loses none of them.
+///
+/// Whom it believes: an agent's report about its tasks replaces what the master thought. A launch
+/// that was sent on an earlier connection and is not in the report never arrived and never will
+/// (connections deliver a prefix, in order, once), so that task is *dropped*. While an agent is
+/// silent its tasks keep their state; when it is silent for too long they are *unreachable*, which
+/// is not terminal; only a new incarnation or an operator's word makes them *gone*.
+///
+/// Not thread-safe. Deterministic: the same events at the same times give the same actions.
+class MasterCore {
+ public:
+  using Event = MasterEvent;
+  using Record = MasterRecord;
+  using Output = MasterOutput;
+  using Actions = MasterActions;
+
+  explicit MasterCore(MasterOptions options, TraceSink* trace = nullptr);
+
+  /// Advances by one event. Appends actions in the order in which they must take effect.
+  void step(Now now, const MasterEvent& event, MasterActions& out);
+  /// After a batch of steps: new offers, and what was gathered for each peer, one message each.
+  void flush(Now now, MasterActions& out);
+  Deadline next_deadline() const;
+
+  /// Recovery: apply() over snapshot and journal, then resume(), which takes the next epoch.
+  void apply(const MasterRecord& record);
+  void resume(Now now, MasterActions& out);
+  /// The durable state as records, for a snapshot; apply() of them all rebuilds it.
+  std::vector<MasterRecord> snapshot() const;
+
+  std::vector<std::string> check_invariants() const;
+
+  // --- views, valid until the next call ---
+
+  struct Task {
+    FrameworkId framework;
+    AgentId agent;
+    TaskInfo info;
+    StatusUpdate latest;
+    bool resources_held = true;  ///< booked in the allocator; false once terminal
+  };
+
+  struct Agent {
+    AgentRecord record;
+    std::optional<ConnectionId> connection;  ///< while registered
+    Instant last_heard;
+    Instant lease_until;                     ///< as the master counts it
+    std::set<std::pair<FrameworkId, TaskId>> tasks;
+    bool in_allocator = false;               ///< known with its resources since this start
+  };
+
+  struct Framework {
+    FrameworkRecord record;
+    std::optional<ConnectionId> connection;  ///< while subscribed
+    std::optional<Instant> failover_deadline;
+    std::map<TaskId, Task> tasks;            ///< not terminal, or with an unacknowledged update
+  };
+
+  Epoch epoch() const { return epoch_; }
+  const std::map<AgentId, Agent>& agents() const { return agents_; }
+  const std::map<FrameworkId, Framework>& frameworks() const { return frameworks_; }
+  const Allocator& allocator() const { return *allocator_; }
+  bool storage_low() const { return storage_low_; }
+
+ private:
+  // One handler per event and message; each is the whole story of what it causes.
+  void on_message(Now, ConnectionId, const RegisterAgent&, MasterActions&);
+  void on_message(Now, ConnectionId, const AgentHeartbeat&, MasterActions&);
+  void on_message(Now, ConnectionId, const StatusUpdates&, MasterActions&);
+  void on_message(Now, ConnectionId, const Subscribe&, MasterActions&);
+  void on_message(Now, ConnectionId, const AcceptOffers&, MasterActions&);
+  void on_message(Now, ConnectionId, const DeclineOffers&, MasterActions&);
+  void on_message(Now, ConnectionId, const ReviveOffers&, MasterActions&);
+  void on_message(Now, ConnectionId, const SuppressOffers&, MasterActions&);
+  void on_message(Now, ConnectionId, const KillTask&, MasterActions&);
+  void on_message(Now, ConnectionId, const AcknowledgeUpdates&, MasterActions&);
+  void on_message(Now, ConnectionId, const ReconcileTasks&, MasterActions&);
+  void on_message(Now, ConnectionId, const DeclareDemands&, MasterActions&);
+  void on_message(Now, ConnectionId, const TeardownFramework&, MasterActions&);
+  void on_message(Now, ConnectionId, const FrameworkHeartbeat&, MasterActions&);
+  void on_message(Now, ConnectionId, const ExecutorMessage&, MasterActions&);
+  void on_closed(Now, ConnectionId);
+  void on_tick(Now, MasterActions&);
+  void on_mark_agent_gone(Now, const MarkAgentGone&, MasterActions&);
+  void on_set_role_weight(const SetRoleWeight&, MasterActions&);
+
+  void persist(MasterRecord record, MasterActions& out);
+  void send(ConnectionId connection, Message message, MasterActions& out);
+  void refuse(ConnectionId connection, ErrorCode code, std::string message, bool fatal,
+              MasterActions& out);
+  Framework* framework_on(ConnectionId connection);
+  Agent* agent_on(ConnectionId connection);
+  void adopt_reports(Now now, Agent& agent, const RegisterAgent& message);
+  void launch(Now now, Framework& framework, Agent& agent, const Acceptance& acceptance,
+              std::vector<TaskInfo> tasks, MasterActions& out);
+  void reject_launch(Framework& framework, const std::vector<TaskInfo>& tasks, AgentId agent,
+                     TaskReason reason, const std::string& message);
+  void set_task_state(Task& task, const StatusUpdate& update);
+  void end_task(Framework& framework, const TaskId& task, StatusUpdate update);
+  void fail_missing_tasks(Agent& agent, const std::set<std::pair<FrameworkId, TaskId>>& reported,
+                          TaskState state, TaskReason reason, const std::string& message);
+  void mark_unreachable(Now now, Agent& agent, MasterActions& out);
+  void complete_framework(Framework& framework, MasterActions& out);
+  void reconcile(Framework& framework, const TaskRef& reference);
+  void rescinded(FrameworkId framework, OfferId offer);
+  void rescind_all(const std::vector<OfferId>& offers);
+  void send_offers(Now now, MasterActions& out);
+  StatusUpdate master_update(const Task& task, TaskState state, TaskReason reason,
+                             std::string message) const;
+  void trace(std::string_view subject, const std::string& fact) const;
+
+  /// What flush() sends to one peer, gathered over a batch.
+  struct Outbox {
+    std::vector<StatusUpdate> updates;
+    std::vector<UpdateAck> acks;
+    std::vector<OfferId> rescinds;
+  };
+
+  MasterOptions options_;
+  TraceSink* trace_;
+  Epoch epoch_ = 0;
+  bool resumed_ = false;
+  bool storage_low_ = false;
+  std::uint64_t agent_id_last_ = 0;
+  std::uint64_t framework_id_last_ = 0;
+  std::map<AgentId, Agent> agents_;
+  std::map<FrameworkId, Framework> frameworks_;
+  std::map<std::string, std::int64_t> weights_;
+  std::map<ConnectionId, AgentId> agent_connections_;
+  std::map<ConnectionId, FrameworkId> framework_connections_;
+  std::map<OfferId, FrameworkId> offer_owners_;
+  std::map<ConnectionId, Outbox> outboxes_;
+  std::unique_ptr<Allocator> allocator_;
+};
+
+}  // namespace librm
+
+#if defined(LIBRM_HEADER_ONLY)
+#include "librm/cluster/impl/master.ipp"
+#endif

@@ -1,0 +1,289 @@
+// Everything that agents, frameworks, executors and the master say to each other.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "librm/alloc/demand.hpp"
+#include "librm/base/id.hpp"
+#include "librm/base/result.hpp"
+#include "librm/base/time.hpp"
+#include "librm/cluster/task.hpp"
+#include "librm/resource/attributes.hpp"
+#include "librm/resource/resources.hpp"
+
+// To add a message: a struct here, its place in Message, its number and fields in
+// wire/message.hpp, its golden bytes in tests/unit/wire, its handlers in the cores.
+
+namespace librm {
+
+// --- agent to master ---
+
+/// What an agent knows of one task that it has not yet reported for good.
+struct TaskReport {
+  FrameworkId framework;
+  TaskInfo info;
+  StatusUpdate latest;
+  bool operator==(const TaskReport&) const = default;
+};
+
+/// Opens a session, on a new connection, after every start, disconnect or change of leader.
+struct RegisterAgent {
+  AgentId agent;               ///< none for the first time
+  Incarnation incarnation;
+  std::string hostname;
+  std::string http_address;    ///< `127.0.0.1:5051`, where sandboxes are read
+  Resources total;
+  Attributes attributes;
+  Epoch epoch_highest = 0;     ///< the highest that it has obeyed
+  std::vector<TaskReport> tasks;  ///< live ones, and ended ones whose update is unacknowledged
+  bool operator==(const RegisterAgent&) const = default;
+};
+
+/// Asks for the lease to be extended; the agent counts it from when this was sent.
+struct AgentHeartbeat {
+  std::uint64_t sequence = 0;
+  bool operator==(const AgentHeartbeat&) const = default;
+};
+
+/// Task updates in the order in which they happened, many in one frame.
+struct StatusUpdates {
+  std::vector<StatusUpdate> updates;
+  bool operator==(const StatusUpdates&) const = default;
+};
+
+// --- master to agent ---
+
+struct AgentRegistered {
+  AgentId agent;
+  Epoch epoch = 0;
+  Duration lease;               ///< from the sending of RegisterAgent
+  Duration heartbeat_interval;
+  bool operator==(const AgentRegistered&) const = default;
+};
+
+/// The agent stops asking: its id is gone for good, or this master may not take it.
+struct AgentRefused {
+  ErrorCode code = ErrorCode::failed_precondition;
+  std::string message;
+  bool operator==(const AgentRefused&) const = default;
+};
+
+struct HeartbeatAnswer {
+  std::uint64_t sequence = 0;  ///< of the heartbeat that it answers
+  bool operator==(const HeartbeatAnswer&) const = default;
+};
+
+struct LaunchTasks {
+  FrameworkId framework;
+  Incarnation incarnation;  ///< for which alone the launch is valid
+  std::vector<TaskInfo> tasks;
+  bool operator==(const LaunchTasks&) const = default;
+};
+
+/// Also from framework to master, which passes it on.
+struct KillTask {
+  FrameworkId framework;
+  TaskId task;
+  AgentId agent;                  ///< where the framework believes it to be; none if unknown
+  std::optional<Duration> grace;  ///< instead of the task's own
+  bool operator==(const KillTask&) const = default;
+};
+
+struct UpdateAck {
+  FrameworkId framework;
+  TaskId task;
+  AgentId agent;
+  std::uint64_t sequence = 0;
+  bool operator==(const UpdateAck&) const = default;
+};
+
+/// Framework to master to agent: these updates need not be sent again.
+struct AcknowledgeUpdates {
+  std::vector<UpdateAck> acks;
+  bool operator==(const AcknowledgeUpdates&) const = default;
+};
+
+/// The framework has ended: its tasks and executors on this agent are killed.
+struct ShutdownFramework {
+  FrameworkId framework;
+  bool operator==(const ShutdownFramework&) const = default;
+};
+
+// --- framework to master ---
+
+struct FrameworkInfo {
+  std::string name;
+  std::string user;
+  std::set<std::string> roles = {std::string(any_role)};
+  Duration failover_timeout;  ///< how long its tasks survive its absence; 0: not at all
+  bool operator==(const FrameworkInfo&) const = default;
+};
+
+/// Opens a session. With an id it takes over from an earlier session of the same framework.
+struct Subscribe {
+  FrameworkId framework;  ///< none for the first time
+  FrameworkInfo info;
+  bool operator==(const Subscribe&) const = default;
+};
+
+/// Launches on accepted offers, all or nothing. What of the offers is left comes back.
+struct AcceptOffers {
+  std::vector<OfferId> offers;  ///< of one agent and role
+  std::vector<TaskInfo> tasks;
+  Duration refuse_for;          ///< filter for what is left
+  bool operator==(const AcceptOffers&) const = default;
+};
+
+struct DeclineOffers {
+  std::vector<OfferId> offers;
+  Duration refuse_for;
+  std::string reason;  ///< shown by explain
+  bool operator==(const DeclineOffers&) const = default;
+};
+
+/// Offers again, filters forgotten; all of its roles where empty.
+struct ReviveOffers {
+  std::set<std::string> roles;
+  bool operator==(const ReviveOffers&) const = default;
+};
+
+struct SuppressOffers {
+  std::set<std::string> roles;
+  bool operator==(const SuppressOffers&) const = default;
+};
+
+struct TaskRef {
+  TaskId task;
+  AgentId agent;  ///< where the framework believes it to be; none if unknown
+  bool operator==(const TaskRef&) const = default;
+};
+
+/// Asks for the latest state of these tasks, or of all that the master knows where empty. No
+/// answer comes while a task's agent may still return and say.
+struct ReconcileTasks {
+  std::vector<TaskRef> tasks;
+  bool operator==(const ReconcileTasks&) const = default;
+};
+
+/// Replaces the framework's demands.
+struct DeclareDemands {
+  std::vector<Demand> demands;
+  bool operator==(const DeclareDemands&) const = default;
+};
+
+/// The framework ends: its tasks are killed, its id is never valid again.
+struct TeardownFramework {
+  FrameworkId framework;
+  bool operator==(const TeardownFramework&) const = default;
+};
+
+struct FrameworkHeartbeat {
+  std::uint64_t sequence = 0;
+  bool operator==(const FrameworkHeartbeat&) const = default;
+};
+
+/// Framework to executor and back, best effort.
+struct ExecutorMessage {
+  FrameworkId framework;
+  AgentId agent;
+  ExecutorId executor;
+  std::string data;
+  bool from_executor = false;
+  bool operator==(const ExecutorMessage&) const = default;
+};
+
+// --- master to framework ---
+
+struct Subscribed {
+  FrameworkId framework;
+  Epoch epoch = 0;
+  Duration heartbeat_interval;
+  bool operator==(const Subscribed&) const = default;
+};
+
+/// An offer as it travels: spans instead of instants, because clocks differ between hosts.
+struct OfferInfo {
+  OfferId id;
+  AgentId agent;
+  Incarnation incarnation;
+  std::string role;
+  std::string hostname;
+  Attributes attributes;
+  Resources resources;
+  Duration lease;  ///< from its receipt
+  std::optional<WallTime> available_until;
+  std::optional<EarmarkId> earmark;
+  bool operator==(const OfferInfo&) const = default;
+};
+
+struct Offers {
+  std::vector<OfferInfo> offers;
+  bool operator==(const Offers&) const = default;
+};
+
+struct RescindOffers {
+  std::vector<OfferId> offers;
+  bool operator==(const RescindOffers&) const = default;
+};
+
+/// News of an agent on which the framework has tasks.
+struct AgentLost {
+  AgentId agent;
+  bool gone = false;  ///< false: unreachable, may return
+  bool operator==(const AgentLost&) const = default;
+};
+
+/// A refused request, or the end of the session where `fatal`.
+struct FrameworkError {
+  ErrorCode code = ErrorCode::invalid_argument;
+  std::string message;
+  bool fatal = false;
+  bool operator==(const FrameworkError&) const = default;
+};
+
+// --- executor and agent ---
+
+struct SubscribeExecutor {
+  FrameworkId framework;
+  ExecutorId executor;
+  std::vector<StatusUpdate> unacknowledged;
+  bool operator==(const SubscribeExecutor&) const = default;
+};
+
+struct ExecutorSubscribed {
+  AgentId agent;
+  bool operator==(const ExecutorSubscribed&) const = default;
+};
+
+struct ExecutorLaunch {
+  TaskInfo task;
+  bool operator==(const ExecutorLaunch&) const = default;
+};
+
+struct ExecutorKill {
+  TaskId task;
+  Duration grace;
+  bool operator==(const ExecutorKill&) const = default;
+};
+
+struct ExecutorShutdown {
+  Duration grace;
+  bool operator==(const ExecutorShutdown&) const = default;
+};
+
+/// Any of them. The wire knows them by number, never by their place in this list.
+using Message =
+    std::variant<RegisterAgent, AgentHeartbeat, StatusUpdates, AgentRegistered, AgentRefused,
+                 HeartbeatAnswer, LaunchTasks, KillTask, AcknowledgeUpdates, ShutdownFramework,
+                 Subscribe, AcceptOffers, DeclineOffers, ReviveOffers, SuppressOffers,
+                 ReconcileTasks, DeclareDemands, TeardownFramework, FrameworkHeartbeat,
+                 ExecutorMessage, Subscribed, Offers, RescindOffers, AgentLost, FrameworkError,
+                 SubscribeExecutor, ExecutorSubscribed, ExecutorLaunch, ExecutorKill,
+                 ExecutorShutdown>;
+
+}  // namespace librm

@@ -1,0 +1,110 @@
+// Whether a request fits, what is short where it doesn't, and which concrete parts it takes.
+#pragma once
+
+#include <algorithm>
+#include <utility>
+
+#include "librm/base/check.hpp"
+#include "librm/resource/fits.hpp"
+
+namespace librm {
+
+namespace detail {
+
+/// The part of an entry that covers up to `need`: whole members of ranges and sets.
+inline Resource take_part(const Resource& entry, Amount need) {
+  Resource part{.name = entry.name, .role = entry.role, .value = {}};
+  const auto members = static_cast<std::uint64_t>((need.milli + 999) / 1000);
+  if (const auto* amount = std::get_if<Amount>(&entry.value)) {
+    part.value = std::min(*amount, need);
+  } else if (const auto* ranges = std::get_if<Ranges>(&entry.value)) {
+    part.value = ranges->lowest(std::min(members, ranges->count()));
+  } else {
+    const auto& set = std::get<StringSet>(entry.value);
+    const auto count = static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(members, set.size()));
+    part.value = StringSet(set.begin(), set.begin() + count);
+  }
+  return part;
+}
+
+}  // namespace detail
+
+LIBRM_DECL std::string to_string(const Shortage& shortage) {
+  return shortage.name + ": need " + to_string(shortage.need) + ", free " +
+         to_string(shortage.free);
+}
+
+LIBRM_DECL bool usable(const Resource& entry, std::string_view role) {
+  return !entry.revocable && (entry.role == any_role || entry.role == role);
+}
+
+LIBRM_DECL std::optional<Shortage> fits(const Request& request, const Resources& free,
+                                        std::string_view role) {
+  // Both sides are sorted by name, so one walk over each is enough.
+  auto entry = free.list().begin();
+  const auto end = free.list().end();
+  for (const auto& [name, need] : request.amounts) {
+    Amount have;
+    while (entry != end && entry->name < name) ++entry;
+    for (; entry != end && entry->name == name; ++entry) {
+      if (usable(*entry, role)) have += amount_of(*entry);
+    }
+    if (have < need) return Shortage{name, need, have};
+  }
+  return std::nullopt;
+}
+
+LIBRM_DECL Result<Resources> select(const Request& request, const Resources& free,
+                                    std::string_view role) {
+  if (const auto shortage = fits(request, free, role)) {
+    return fail(ErrorCode::resource_exhausted, to_string(*shortage));
+  }
+  Resources picked;
+  for (const auto& [name, need] : request.amounts) {
+    Amount left = need;
+    for (const bool reserved : {true, false}) {
+      for (const Resource& entry : free.list()) {
+        if (left.milli <= 0) break;
+        if (entry.name != name || !usable(entry, role)) continue;
+        if ((entry.role != any_role) != reserved) continue;
+        Resource part = detail::take_part(entry, left);
+        left -= std::min(left, amount_of(part));
+        picked.add(std::move(part));
+      }
+    }
+    LIBRM_CHECK(left.milli <= 0, "fits() said that there is enough");
+  }
+  return picked;
+}
+
+LIBRM_DECL std::optional<Shortage> shortage(const Resources& need, const Resources& free) {
+  for (const Resource& entry : need.list()) {
+    Resources wanted;
+    wanted.add(entry);
+    if (free.contains(wanted)) continue;
+    Amount have;
+    for (const Resource& other : free.list()) {
+      if (other.name != entry.name || other.role != entry.role) continue;
+      if (other.revocable != entry.revocable || other.value.index() != entry.value.index()) continue;
+      have = amount_of(other);
+      // Of ranges and sets what counts is how many of the wanted ones are there.
+      if (const auto* ranges = std::get_if<Ranges>(&entry.value)) {
+        Ranges missing = *ranges;
+        missing -= std::get<Ranges>(other.value);
+        have = amount_of(entry) - Amount::units(static_cast<std::int64_t>(
+                                      std::min<std::uint64_t>(missing.count(), 1'000'000'000'000)));
+      } else if (const auto* set = std::get_if<StringSet>(&entry.value)) {
+        const auto& there = std::get<StringSet>(other.value);
+        have = Amount::units(std::count_if(set->begin(), set->end(), [&](const std::string& name) {
+          return std::binary_search(there.begin(), there.end(), name);
+        }));
+      }
+    }
+    std::string name = entry.name;
+    if (entry.role != any_role) name += '(' + entry.role + ')';
+    return Shortage{std::move(name), amount_of(entry), have};
+  }
+  return std::nullopt;
+}
+
+}  // namespace librm

@@ -1,0 +1,5 @@
+// Compiles the bodies of resource once for those who link the library.
+#include "librm/resource/impl/attributes.ipp"
+#include "librm/resource/impl/fits.ipp"
+#include "librm/resource/impl/request.ipp"
+#include "librm/resource/impl/resources.ipp"
