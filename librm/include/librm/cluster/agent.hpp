@@ -125,8 +125,10 @@ class AgentCore {
 
   struct Task {
     TaskLedgerRecord record;
+    std::uint64_t acknowledged_sequence = 0;
     bool start_sent = false;             ///< to the current shepherd
-    std::optional<Instant> kill_at;      ///< SIGKILL then
+    std::optional<Instant> kill_at;      ///< SIGKILL then; set while a kill is under way
+    bool kill_hard_sent = false;
     std::optional<Instant> time_limit_at;
     std::optional<Instant> resend_at;    ///< of the unacknowledged update
     Duration resend_after;
@@ -160,28 +162,33 @@ class AgentCore {
   void on_executor_closed(Now, ConnectionId, AgentActions&);
   void on_tick(Now, AgentActions&);
 
-  struct Executor;
   void launch(Now now, FrameworkId framework, const TaskInfo& info, AgentActions& out);
   void reject(Now now, FrameworkId framework, const TaskInfo& info, TaskReason reason,
               std::string message, AgentActions& out);
   void start(Now now, const TaskKey& key, Task& task, AgentActions& out);
   void kill(Now now, const TaskKey& key, Task& task, std::optional<Duration> grace,
             TaskReason reason, AgentActions& out);
-  void update(Now now, Task& task, StatusUpdate next, AgentActions& out);
-  void forget(const TaskKey& key, Task& task, AgentActions& out);
+  void update(Now now, const TaskKey& key, Task& task, StatusUpdate next, AgentActions& out);
+  void forget(const TaskKey& key, AgentActions& out);
+  void start_executor(Now now, const TaskKey& key, const TaskInfo& info);
+  void end_executor(Now now, const TaskKey& process, const TaskEnd& end, AgentActions& out);
   void lose_session(Now now);
-  void schedule_reconnect(Now now);
   void persist(AgentCoreRecord record, AgentActions& out);
   void trim_ledger();
+  void arm(Instant at);
+  void check_task_timers(Now now, AgentActions& out);
+  void check_executors(Now now, AgentActions& out);
+  Result<void> admissible(Now now, const LaunchTasks& message, const TaskInfo& info,
+                          TaskReason& reason) const;
   void trace(std::string_view subject, const std::string& fact) const;
 
   /// A custom executor's process and session, shared by the tasks of one framework.
   struct Executor {
     ExecutorInfo info;
     std::optional<ConnectionId> connection;
-    Instant deadline;               ///< to subscribe
-    std::vector<TaskKey> waiting;   ///< to be launched when it does
-    std::set<TaskKey> tasks;
+    std::optional<Instant> deadline;  ///< to subscribe
+    TaskKey process;                  ///< what the shepherd knows it by
+    std::set<TaskKey> tasks;          ///< not terminal
   };
 
   AgentOptions options_;
@@ -210,9 +217,13 @@ class AgentCore {
   std::optional<Instant> reconnect_at_;
   Duration reconnect_after_;
 
+  Resources held_;                     ///< by tasks that are not terminal
+  std::optional<Instant> timer_at_;    ///< no task's timer is earlier
   std::vector<TaskStart> starts_;      ///< gathered for flush()
+  std::vector<SignalTask> signals_;
   std::vector<TaskKey> forgets_;
   std::set<TaskKey> updated_;
+  std::vector<StatusUpdate> refusals_;  ///< sent once: a report that lacks the task says the same
 };
 
 }  // namespace librm

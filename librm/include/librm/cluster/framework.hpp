@@ -116,8 +116,9 @@ class FrameworkCore {
   struct TrackedTask {
     AgentId agent;
     TaskState state = TaskState::staging;
-    std::uint64_t sequence = 0;  ///< of the last update that was seen
-    Instant heard;
+    std::uint64_t sequence = 0;      ///< of the last update that was passed on
+    std::uint64_t acknowledged = 0;  ///< by the framework
+    std::optional<Instant> heard;    ///< in this session
     std::optional<Instant> kill_retry_at;
     std::optional<Duration> kill_grace;
   };
@@ -133,7 +134,10 @@ class FrameworkCore {
   void on_call(Now, const Call&, FrameworkActions&);
   void on_tick(Now, FrameworkActions&);
   void lose_session(Now, FrameworkActions&);
-  void reconcile_all(Now, FrameworkActions&);
+  void send(Message message, FrameworkActions& out);
+  void acknowledge(const StatusUpdate& update, FrameworkActions& out);
+  void reconcile_unheard(Now now, FrameworkActions& out);
+  void on_update(Now now, const StatusUpdate& update, FrameworkActions& out);
 
   FrameworkOptions options_;
   Prng prng_;
@@ -147,6 +151,7 @@ class FrameworkCore {
   Duration heartbeat_interval_;
   std::uint64_t heartbeat_sequence_ = 0;
   Instant reconcile_at_;
+  Duration reconcile_after_;
   std::map<OfferId, OfferReceived> offers_;
   std::map<TaskId, TrackedTask> tasks_;
 };

@@ -120,7 +120,7 @@ class MasterCore {
     Instant last_heard;
     Instant lease_until;                     ///< as the master counts it
     std::set<std::pair<FrameworkId, TaskId>> tasks;
-    bool in_allocator = false;               ///< known with its resources since this start
+    bool in_allocator = false;               ///< its resources are; false before it returned
   };
 
   struct Framework {
@@ -164,23 +164,31 @@ class MasterCore {
               MasterActions& out);
   Framework* framework_on(ConnectionId connection);
   Agent* agent_on(ConnectionId connection);
-  void adopt_reports(Now now, Agent& agent, const RegisterAgent& message);
-  void launch(Now now, Framework& framework, Agent& agent, const Acceptance& acceptance,
-              std::vector<TaskInfo> tasks, MasterActions& out);
-  void reject_launch(Framework& framework, const std::vector<TaskInfo>& tasks, AgentId agent,
+  using TaskSet = std::set<std::pair<FrameworkId, TaskId>>;
+  AgentId admit_agent(Now now, const RegisterAgent& message, MasterActions& out);
+  bool taken(ConnectionId connection, AgentId agent) const;
+  void adopt_reports(Agent& agent, const RegisterAgent& message, MasterActions& out);
+  void look_at(Instant t);
+  void fail_missing_tasks(Agent& agent, const TaskSet& reported, bool rebooted);
+  Result<void> enter_allocator(Agent& agent, const Resources& total);
+  Result<void> check_launch(const Framework& framework, const AcceptOffers& accept,
+                            TaskReason& reason) const;
+  void reject_launch(Framework& framework, const AcceptOffers& accept, AgentId agent,
                      TaskReason reason, const std::string& message);
-  void set_task_state(Task& task, const StatusUpdate& update);
-  void end_task(Framework& framework, const TaskId& task, StatusUpdate update);
-  void fail_missing_tasks(Agent& agent, const std::set<std::pair<FrameworkId, TaskId>>& reported,
-                          TaskState state, TaskReason reason, const std::string& message);
-  void mark_unreachable(Now now, Agent& agent, MasterActions& out);
+  void free_task(Task& task);
+  void end_task(Framework& framework, const TaskId& task, TaskState state, TaskReason reason,
+                std::string message);
+  void mark_unreachable(Agent& agent, MasterActions& out);
   void complete_framework(Framework& framework, MasterActions& out);
   void reconcile(Framework& framework, const TaskRef& reference);
-  void rescinded(FrameworkId framework, OfferId offer);
+  void tell(const Framework& framework, StatusUpdate update);
   void rescind_all(const std::vector<OfferId>& offers);
+  void leave_allocator(Agent& agent);
   void send_offers(Now now, MasterActions& out);
-  StatusUpdate master_update(const Task& task, TaskState state, TaskReason reason,
-                             std::string message) const;
+  void check_silence(Now now, MasterActions& out);
+  bool returning(const Agent& agent) const;
+  StatusUpdate master_update(FrameworkId framework, const TaskId& task, AgentId agent,
+                             TaskState state, TaskReason reason, std::string message) const;
   void trace(std::string_view subject, const std::string& fact) const;
 
   /// What flush() sends to one peer, gathered over a batch.
@@ -204,6 +212,7 @@ class MasterCore {
   std::map<ConnectionId, FrameworkId> framework_connections_;
   std::map<OfferId, FrameworkId> offer_owners_;
   std::map<ConnectionId, Outbox> outboxes_;
+  std::optional<Instant> check_at_;  ///< no agent's or framework's deadline is earlier
   std::unique_ptr<Allocator> allocator_;
 };
 

@@ -1,0 +1,478 @@
+// The agent's tasks: taken once, handed to the shepherd or an executor, reported until believed.
+#pragma once
+
+#include <algorithm>
+#include <utility>
+
+#include "librm/base/check.hpp"
+#include "librm/cluster/agent.hpp"
+
+namespace librm {
+
+namespace detail {
+inline constexpr std::int32_t signal_terminate = 15;
+inline constexpr std::int32_t signal_kill = 9;
+
+inline constexpr std::string_view executor_prefix = ".executor.";
+
+/// An executor's process has a key that no task can have and that is new for each process: it
+/// names the task for which it was started.
+inline TaskKey executor_process(const TaskKey& task, const ExecutorId& executor) {
+  return {task.framework, std::string(executor_prefix) + executor + ":" + task.task};
+}
+
+/// Whose process that is; empty where the key is a task's.
+inline ExecutorId executor_of(const TaskKey& key) {
+  if (key.task.rfind(executor_prefix, 0) != 0) return {};
+  const std::size_t begin = executor_prefix.size();
+  return key.task.substr(begin, key.task.find(':') - begin);
+}
+}  // namespace detail
+
+// --- launching ---
+
+LIBRM_DECL void AgentCore::on_message(Now now, const LaunchTasks& message, AgentActions& out) {
+  if (!registered_) return;  // nothing is launched outside of a session
+  for (const TaskInfo& info : message.tasks) {
+    const TaskKey key{message.framework, info.id};
+    if (tasks_.count(key) != 0) {
+      updated_.insert(key);  // sent again: what is known of it is the answer
+      continue;
+    }
+    TaskReason reason = TaskReason::none;
+    if (Result<void> can = admissible(now, message, info, reason); !can) {
+      reject(now, message.framework, info, reason, can.error().message, out);
+      continue;
+    }
+    launch(now, message.framework, info, out);
+  }
+}
+
+LIBRM_DECL Result<void> AgentCore::admissible(Now now, const LaunchTasks& message,
+                                              const TaskInfo& info, TaskReason& reason) const {
+  reason = TaskReason::lease_expired;
+  if (!lease_valid(now.mono)) {
+    return fail(ErrorCode::stale, "the agent's lease has expired");
+  }
+  reason = TaskReason::stale_incarnation;
+  if (message.incarnation != options_.incarnation) {
+    return fail(ErrorCode::stale, "launched for " + to_string(message.incarnation) +
+                                      ", this is " + to_string(options_.incarnation));
+  }
+  reason = TaskReason::duplicate_task;
+  if (ledger_.count({message.framework, info.id}) != 0) {
+    return fail(ErrorCode::already_exists, "task " + info.id + " was started here before");
+  }
+  reason = TaskReason::invalid_task;
+  if (Result<void> valid = validate_task_id(info.id); !valid) return valid;
+  if (info.executor) {
+    if (Result<void> valid = validate_task_id(info.executor->id); !valid) return valid;
+  }
+  reason = TaskReason::resources_unavailable;
+  if (!options_.total.contains(held_ + info.resources)) {
+    return fail(ErrorCode::resource_exhausted,
+                "task " + info.id + " wants " + to_string(info.resources) + "; of " +
+                    to_string(options_.total) + " there are " + to_string(held_) + " in use");
+  }
+  return {};
+}
+
+LIBRM_DECL void AgentCore::launch(Now now, FrameworkId framework, const TaskInfo& info,
+                                  AgentActions& out) {
+  const TaskKey key{framework, info.id};
+  TaskLedgerRecord record;
+  record.framework = framework;
+  record.incarnation = options_.incarnation;
+  record.info = info;
+  record.latest.framework = framework;
+  record.latest.task = info.id;
+  record.latest.agent = id_;
+  record.latest.state = TaskState::staging;
+  persist(std::move(record), out);
+  held_ += info.resources;
+  Task& task = tasks_.at(key);
+  if (info.fence_after) arm(lease_until_ + *info.fence_after);
+  if (info.executor) {
+    start_executor(now, key, info);
+    const Executor& executor = executors_.at({framework, info.executor->id});
+    if (executor.connection) out.output(ToExecutor{*executor.connection, ExecutorLaunch{info}});
+  } else if (shepherd_ready_) {
+    start(now, key, task, out);
+  }
+}
+
+/// Never taken, so never written down: if this is lost, the next registration lacks the task,
+/// which says the same.
+LIBRM_DECL void AgentCore::reject(Now, FrameworkId framework, const TaskInfo& info,
+                                  TaskReason reason, std::string message, AgentActions&) {
+  StatusUpdate update;
+  update.framework = framework;
+  update.task = info.id;
+  update.agent = id_;
+  update.state = TaskState::dropped;
+  update.reason = reason;
+  update.message = std::move(message);
+  refusals_.push_back(std::move(update));
+}
+
+LIBRM_DECL void AgentCore::start(Now, const TaskKey& key, Task& task, AgentActions&) {
+  if (task.start_sent) return;
+  task.start_sent = true;
+  TaskStart start{key, task.record.info.command, sandbox(key)};
+  start.command.environment.emplace("RM_AGENT_ID", to_string(id_));
+  starts_.push_back(std::move(start));
+}
+
+// --- what the shepherd says ---
+
+/// A shepherd that starts, or to which the connection was lost: both sides compare what they know.
+LIBRM_DECL void AgentCore::on_shepherd(Now now, const ShepherdState& state, AgentActions& out) {
+  shepherd_ready_ = true;
+  starts_.clear();
+  signals_.clear();
+  std::set<TaskKey> known;
+  for (const TaskProcess& process : state.running) known.insert(process.key);
+  for (const TaskEnd& end : state.ended) known.insert(end.key);
+  for (auto& [key, task] : tasks_) {
+    task.start_sent = known.count(key) != 0;
+    if (is_terminal(task.record.latest.state) || task.record.info.executor || task.start_sent) {
+      continue;
+    }
+    if (task.kill_at) {
+      StatusUpdate killed = task.record.latest;
+      killed.state = TaskState::killed;
+      killed.reason = TaskReason::killed_during_launch;
+      killed.message = "killed before it was started";
+      update(now, key, task, std::move(killed), out);
+    } else if (task.record.latest.state != TaskState::staging) {
+      // It ran, and nobody kept how it ended.
+      TaskEnd unknown;
+      unknown.key = key;
+      unknown.started = task.record.latest.started;
+      unknown.ended = now.wall;
+      on_task_ended(now, unknown, out);
+    } else {
+      start(now, key, task, out);
+    }
+  }
+  for (const TaskKey& key : known) {
+    auto executor = executors_.find({key.framework, detail::executor_of(key)});
+    if (executor != executors_.end()) executor->second.process = key;
+  }
+  for (auto& [id, executor] : executors_) {
+    if (known.count(executor.process) != 0 || executor.tasks.empty()) continue;
+    starts_.push_back({executor.process, executor.info.command, sandbox(executor.process)});
+  }
+  for (const TaskProcess& process : state.running) {
+    on_task_started(now, process, out);
+    auto task = tasks_.find(process.key);
+    if (task == tasks_.end() || !task->second.kill_at) continue;
+    signals_.push_back({process.key, detail::signal_terminate});  // the wish may have been lost
+    task->second.kill_hard_sent = false;
+    arm(*task->second.kill_at);
+  }
+  for (const TaskEnd& end : state.ended) on_task_ended(now, end, out);
+}
+
+LIBRM_DECL void AgentCore::on_shepherd(Now now, const TaskProgress& progress, AgentActions& out) {
+  for (const TaskProcess& process : progress.started) on_task_started(now, process, out);
+  for (const TaskEnd& end : progress.ended) on_task_ended(now, end, out);
+}
+
+LIBRM_DECL void AgentCore::on_task_started(Now now, const TaskProcess& process,
+                                           AgentActions& out) {
+  auto found = tasks_.find(process.key);
+  if (found == tasks_.end() || is_terminal(found->second.record.latest.state)) {
+    const bool is_executor =
+        executors_.count({process.key.framework, detail::executor_of(process.key)}) != 0;
+    // A process that nobody asked for any more: its ledger was lost with an earlier host.
+    if (!is_executor) signals_.push_back({process.key, detail::signal_kill});
+    return;
+  }
+  Task& task = found->second;
+  if (task.record.info.time_limit && !task.time_limit_at) {
+    const Duration ran = std::max(now.wall - process.started, Duration{});
+    task.time_limit_at = now.mono + *task.record.info.time_limit - ran;
+    arm(*task.time_limit_at);
+  }
+  if (task.record.latest.state == TaskState::running ||
+      task.record.latest.state == TaskState::killing) {
+    return;
+  }
+  StatusUpdate running = task.record.latest;
+  running.state = TaskState::running;
+  running.reason = TaskReason::none;
+  running.started = process.started;
+  update(now, process.key, task, std::move(running), out);
+}
+
+LIBRM_DECL void AgentCore::on_task_ended(Now now, const TaskEnd& end, AgentActions& out) {
+  auto found = tasks_.find(end.key);
+  if (found == tasks_.end() || is_terminal(found->second.record.latest.state)) {
+    end_executor(now, end.key, end, out);
+    if (found == tasks_.end()) forgets_.push_back(end.key);
+    return;
+  }
+  Task& task = found->second;
+  StatusUpdate last = task.record.latest;
+  last.exit_code = end.exit_code;
+  last.signal = end.signal;
+  last.started = end.started ? end.started : last.started;
+  last.ended = end.ended;
+  last.cpu_time = end.cpu_time;
+  last.rss_max_bytes = end.rss_max_bytes;
+  last.message.clear();
+  const bool asked = task.kill_reason != TaskReason::none;
+  if (!end.was_started) {
+    last.state = TaskState::failed;
+    last.reason = TaskReason::launch_failed;
+    last.message = end.error;
+  } else if (end.exit_code && *end.exit_code == 0) {
+    last.state = TaskState::finished;
+    last.reason = TaskReason::none;
+  } else if (asked) {
+    const bool limit = task.kill_reason == TaskReason::time_limit_reached;
+    last.state = limit ? TaskState::failed : TaskState::killed;
+    last.reason = task.kill_reason;
+    if (limit) {
+      last.message = "time limit of " + std::to_string(to_ms(*task.record.info.time_limit) / 1000) +
+                     " s reached";
+    }
+  } else if (end.exit_code || end.signal) {
+    last.state = TaskState::failed;
+    last.reason = TaskReason::command_failed;
+    last.message = end.exit_code ? "exit code " + std::to_string(*end.exit_code)
+                                 : "ended by signal " + std::to_string(*end.signal);
+  } else {
+    last.state = TaskState::lost;
+    last.reason = TaskReason::exit_status_unknown;
+    last.message = "it ended while no shepherd watched it";
+  }
+  update(now, end.key, task, std::move(last), out);
+}
+
+// --- updates and acknowledgements ---
+
+LIBRM_DECL void AgentCore::update(Now, const TaskKey& key, Task& task, StatusUpdate next,
+                                  AgentActions& out) {
+  const bool was_terminal = is_terminal(task.record.latest.state);
+  LIBRM_CHECK(!was_terminal, "a terminal state never changes");
+  next.sequence = task.record.latest.sequence + 1;
+  next.agent = id_;
+  TaskLedgerRecord record = task.record;
+  record.latest = std::move(next);
+  persist(std::move(record), out);
+  task.resend_at.reset();
+  updated_.insert(key);
+  if (!is_terminal(task.record.latest.state)) return;
+  held_ -= task.record.info.resources;
+  task.kill_at.reset();
+  task.time_limit_at.reset();
+  if (!task.record.info.executor) return;
+  auto executor = executors_.find({key.framework, task.record.info.executor->id});
+  if (executor != executors_.end()) executor->second.tasks.erase(key);
+}
+
+LIBRM_DECL void AgentCore::on_message(Now, const AcknowledgeUpdates& message, AgentActions& out) {
+  for (const UpdateAck& ack : message.acks) {
+    const TaskKey key{ack.framework, ack.task};
+    auto found = tasks_.find(key);
+    if (found == tasks_.end()) continue;
+    Task& task = found->second;
+    if (ack.sequence != task.record.latest.sequence) continue;  // of one that was superseded
+    task.acknowledged_sequence = ack.sequence;
+    task.resend_at.reset();
+    if (is_terminal(task.record.latest.state)) forget(key, out);
+  }
+}
+
+LIBRM_DECL void AgentCore::forget(const TaskKey& key, AgentActions& out) {
+  TaskLedgerRecord record;
+  record.framework = key.framework;
+  record.info.id = key.task;
+  record.acknowledged = true;
+  persist(std::move(record), out);
+  forgets_.push_back(key);
+  updated_.erase(key);
+}
+
+// --- killing ---
+
+LIBRM_DECL void AgentCore::on_message(Now now, const KillTask& message, AgentActions& out) {
+  const TaskKey key{message.framework, message.task};
+  auto found = tasks_.find(key);
+  if (found == tasks_.end()) return;
+  kill(now, key, found->second, message.grace, TaskReason::killed_by_framework, out);
+}
+
+LIBRM_DECL void AgentCore::on_message(Now now, const ShutdownFramework& message,
+                                      AgentActions& out) {
+  for (auto& [key, task] : tasks_) {
+    if (key.framework != message.framework) continue;
+    kill(now, key, task, std::nullopt, TaskReason::framework_removed, out);
+  }
+}
+
+LIBRM_DECL void AgentCore::kill(Now now, const TaskKey& key, Task& task,
+                                std::optional<Duration> grace, TaskReason reason,
+                                AgentActions& out) {
+  if (is_terminal(task.record.latest.state)) {
+    updated_.insert(key);
+    return;
+  }
+  if (task.kill_at) return;  // under way: a repetition neither shortens nor extends the grace
+  task.kill_reason = reason;
+  const Duration wait = grace.value_or(task.record.info.kill_grace);
+  task.kill_at = now.mono + wait;
+  task.kill_hard_sent = false;
+  arm(*task.kill_at);
+  if (task.record.info.executor) {
+    auto executor = executors_.find({key.framework, task.record.info.executor->id});
+    if (executor != executors_.end() && executor->second.connection) {
+      out.output(ToExecutor{*executor->second.connection, ExecutorKill{key.task, wait}});
+    }
+  } else if (shepherd_ready_) {
+    signals_.push_back({key, detail::signal_terminate});
+  }
+}
+
+LIBRM_DECL void AgentCore::check_task_timers(Now now, AgentActions& out) {
+  for (auto& [key, task] : tasks_) {
+    const bool over = is_terminal(task.record.latest.state);
+    if (task.resend_at) {
+      if (now.mono >= *task.resend_at) {
+        updated_.insert(key);
+      } else {
+        arm(*task.resend_at);
+      }
+    }
+    if (over) continue;
+    if (task.time_limit_at && !task.kill_at) {
+      if (now.mono >= *task.time_limit_at) {
+        kill(now, key, task, std::nullopt, TaskReason::time_limit_reached, out);
+      } else {
+        arm(*task.time_limit_at);
+      }
+    }
+    if (task.record.info.fence_after && !task.kill_at) {
+      const Instant fence = lease_until_ + *task.record.info.fence_after;
+      if (now.mono >= fence) {
+        kill(now, key, task, Duration{}, TaskReason::agent_unreachable, out);
+      } else {
+        arm(fence);
+      }
+    }
+    if (!task.kill_at || task.kill_hard_sent) continue;
+    if (now.mono < *task.kill_at) {
+      arm(*task.kill_at);
+    } else if (shepherd_ready_ && !task.record.info.executor) {
+      signals_.push_back({key, detail::signal_kill});
+      task.kill_hard_sent = true;
+    }
+  }
+}
+
+// --- custom executors ---
+
+LIBRM_DECL void AgentCore::start_executor(Now now, const TaskKey& key, const TaskInfo& info) {
+  auto [entry, is_new] = executors_.try_emplace({key.framework, info.executor->id});
+  Executor& executor = entry->second;
+  executor.tasks.insert(key);
+  if (!is_new) return;
+  executor.info = *info.executor;
+  executor.info.command.environment["RM_EXECUTOR_ID"] = info.executor->id;
+  executor.info.command.environment["RM_EXECUTOR_SOCKET"] =
+      options_.work_dir + "/executor.sock";
+  executor.deadline = now.mono + options_.executor_registration_timeout;
+  arm(*executor.deadline);
+  executor.process = detail::executor_process(key, info.executor->id);
+  if (!shepherd_ready_) return;
+  starts_.push_back({executor.process, executor.info.command, sandbox(executor.process)});
+}
+
+LIBRM_DECL void AgentCore::on_executor_subscribed(Now now, ConnectionId connection,
+                                                  const SubscribeExecutor& message,
+                                                  AgentActions& out) {
+  auto found = executors_.find({message.framework, message.executor});
+  if (found == executors_.end()) {
+    out.output(ToExecutor{connection, ExecutorShutdown{seconds(3)}});
+    return;
+  }
+  Executor& executor = found->second;
+  executor.connection = connection;
+  executor.deadline.reset();
+  out.output(ToExecutor{connection, ExecutorSubscribed{id_}});
+  on_executor_updates(now, connection, StatusUpdates{message.unacknowledged}, out);
+  // It runs every id once, so sending all of its live tasks again is safe.
+  for (const TaskKey& key : executor.tasks) {
+    out.output(ToExecutor{connection, ExecutorLaunch{tasks_.at(key).record.info}});
+  }
+}
+
+LIBRM_DECL void AgentCore::on_executor_updates(Now now, ConnectionId connection,
+                                               const StatusUpdates& message, AgentActions& out) {
+  AcknowledgeUpdates acks;
+  for (const StatusUpdate& said : message.updates) {
+    const TaskKey key{said.framework, said.task};
+    acks.acks.push_back({said.framework, said.task, id_, said.sequence});
+    auto found = tasks_.find(key);
+    if (found == tasks_.end() || is_terminal(found->second.record.latest.state)) continue;
+    StatusUpdate next = found->second.record.latest;
+    next.state = said.state;
+    next.source = UpdateSource::executor;
+    next.message = said.message;
+    next.data = said.data;
+    next.exit_code = said.exit_code;
+    if (said.state == TaskState::running && !next.started) next.started = now.wall;
+    if (is_terminal(said.state)) next.ended = now.wall;
+    update(now, key, found->second, std::move(next), out);
+  }
+  // After the records above, so the executor forgets only what is written down here.
+  if (!acks.acks.empty()) out.output(ToExecutor{connection, std::move(acks)});
+}
+
+LIBRM_DECL void AgentCore::on_executor_closed(Now now, ConnectionId connection, AgentActions&) {
+  for (auto& [id, executor] : executors_) {
+    if (executor.connection != connection) continue;
+    executor.connection.reset();
+    executor.deadline = now.mono + options_.executor_registration_timeout;
+    arm(*executor.deadline);
+  }
+}
+
+LIBRM_DECL void AgentCore::end_executor(Now now, const TaskKey& process, const TaskEnd& end,
+                                        AgentActions& out) {
+  auto found = executors_.find({process.framework, detail::executor_of(process)});
+  if (found == executors_.end() || found->second.process != process) return;
+  const std::set<TaskKey> tasks = found->second.tasks;
+  for (const TaskKey& key : tasks) {
+    Task& task = tasks_.at(key);
+    StatusUpdate last = task.record.latest;
+    last.state = task.kill_at ? TaskState::killed : TaskState::failed;
+    last.reason = TaskReason::executor_terminated;
+    last.message = !end.was_started ? "the executor could not be started: " + end.error
+                   : end.exit_code  ? "the executor ended with exit code " +
+                                         std::to_string(*end.exit_code)
+                   : end.signal
+                       ? "the executor was ended by signal " + std::to_string(*end.signal)
+                       : "the executor ended, and how is unknown";
+    last.ended = end.ended;
+    update(now, key, task, std::move(last), out);
+  }
+  executors_.erase(found);
+}
+
+LIBRM_DECL void AgentCore::check_executors(Now now, AgentActions&) {
+  for (auto& [id, executor] : executors_) {
+    if (!executor.deadline) continue;
+    if (now.mono < *executor.deadline) {
+      arm(*executor.deadline);
+      continue;
+    }
+    executor.deadline.reset();
+    // Its end will be reported by the shepherd and ends its tasks.
+    signals_.push_back({executor.process, detail::signal_kill});
+  }
+}
+
+}  // namespace librm

@@ -1,0 +1,483 @@
+// The master's sessions: agents and frameworks come, go, return, and are given up.
+#pragma once
+
+#include <algorithm>
+#include <utility>
+
+#include "librm/base/check.hpp"
+#include "librm/cluster/impl/master_tasks.ipp"
+#include "librm/cluster/master.hpp"
+
+namespace librm {
+
+LIBRM_DECL MasterCore::MasterCore(MasterOptions options, TraceSink* trace)
+    : options_(options), trace_(trace) {
+  AllocatorOptions allocator;
+  allocator.offer_timeout = options_.offer_timeout;
+  allocator_ = std::make_unique<Allocator>(allocator);
+}
+
+LIBRM_DECL void MasterCore::step(Now now, const MasterEvent& event, MasterActions& out) {
+  LIBRM_CHECK(resumed_, "a master is resumed before its first event");
+  if (const auto* received = std::get_if<Received>(&event)) {
+    std::visit(
+        [&](const auto& message) {
+          if constexpr (requires { on_message(now, received->connection, message, out); }) {
+            on_message(now, received->connection, message, out);
+          } else {
+            refuse(received->connection, ErrorCode::invalid_argument,
+                   "this message is not for a master", true, out);
+          }
+        },
+        received->message);
+  } else if (const auto* closed = std::get_if<Closed>(&event)) {
+    on_closed(now, closed->connection);
+  } else if (const auto* storage = std::get_if<StorageLow>(&event)) {
+    storage_low_ = storage->low;
+  } else if (const auto* gone = std::get_if<MarkAgentGone>(&event)) {
+    on_mark_agent_gone(now, *gone, out);
+  } else if (const auto* weight = std::get_if<SetRoleWeight>(&event)) {
+    on_set_role_weight(*weight, out);
+  } else {
+    on_tick(now, out);
+  }
+}
+
+LIBRM_DECL void MasterCore::apply(const MasterRecord& record) {
+  if (const auto* epoch = std::get_if<EpochRecord>(&record)) {
+    epoch_ = std::max(epoch_, epoch->epoch);
+  } else if (const auto* agent = std::get_if<AgentRecord>(&record)) {
+    agents_[agent->agent].record = *agent;
+    agent_id_last_ = std::max(agent_id_last_, agent->agent.value);
+  } else if (const auto* framework = std::get_if<FrameworkRecord>(&record)) {
+    frameworks_[framework->framework].record = *framework;
+    framework_id_last_ = std::max(framework_id_last_, framework->framework.value);
+  } else if (const auto* role = std::get_if<RoleRecord>(&record)) {
+    weights_[role->role] = role->weight_milli;
+  }
+}
+
+LIBRM_DECL std::vector<MasterRecord> MasterCore::snapshot() const {
+  std::vector<MasterRecord> records;
+  records.push_back(EpochRecord{epoch_});
+  for (const auto& [role, weight] : weights_) records.push_back(RoleRecord{role, weight});
+  for (const auto& [id, framework] : frameworks_) records.push_back(framework.record);
+  for (const auto& [id, agent] : agents_) records.push_back(agent.record);
+  return records;
+}
+
+LIBRM_DECL void MasterCore::resume(Now now, MasterActions& out) {
+  LIBRM_CHECK(!resumed_, "a master is resumed once");
+  resumed_ = true;
+  persist(EpochRecord{epoch_ + 1}, out);
+  AllocatorOptions allocator;
+  allocator.offer_timeout = options_.offer_timeout;
+  // An offer of an earlier epoch must never be mistaken for one of ours.
+  allocator.first_offer = OfferId{(std::uint64_t{epoch_} << 32) + 1};
+  allocator_ = std::make_unique<Allocator>(allocator);
+  for (const auto& [role, weight] : weights_) (void)allocator_->set_weight(role, weight);
+  for (auto& [id, framework] : frameworks_) {
+    if (framework.record.status != FrameworkStatus::active) continue;
+    framework.failover_deadline = now.mono + framework.record.info.failover_timeout;
+    (void)allocator_->add_framework(id, framework.record.info.roles);
+    (void)allocator_->deactivate_framework(id);
+  }
+  // Known agents get agent_return_timeout to return, whatever the limit for silence is.
+  for (auto& [id, agent] : agents_) {
+    agent.last_heard = now.mono + options_.agent_return_timeout - options_.agent_unreachable_after;
+    agent.lease_until = now.mono;
+  }
+  check_at_ = now.mono;
+}
+
+// --- agents ---
+
+LIBRM_DECL void MasterCore::on_message(Now now, ConnectionId connection,
+                                       const RegisterAgent& message, MasterActions& out) {
+  if (message.epoch_highest > epoch_) {
+    out.output(Close{connection, "this master's epoch is " + std::to_string(epoch_) +
+                                     ", the agent obeys " + std::to_string(message.epoch_highest)});
+    return;
+  }
+  if (taken(connection, message.agent)) {
+    out.output(Close{connection, "this connection has a session of another peer"});
+    on_closed(now, connection);
+    return;
+  }
+  auto known = agents_.find(message.agent);
+  if (known != agents_.end() && known->second.record.status == AgentStatus::gone) {
+    send(connection,
+         AgentRefused{ErrorCode::failed_precondition,
+                      "agent " + to_string(message.agent) + " was marked gone by an operator"},
+         out);
+    out.output(Close{connection, "gone"});
+    return;
+  }
+  const AgentId id = admit_agent(now, message, out);
+  Agent& agent = agents_.at(id);
+  if (agent.connection && *agent.connection != connection) {
+    agent_connections_.erase(*agent.connection);
+    outboxes_.erase(*agent.connection);
+    out.output(Close{*agent.connection, "the agent opened a new session"});
+  }
+  agent.connection = connection;
+  agent_connections_[connection] = id;
+  agent.last_heard = now.mono;
+  adopt_reports(agent, message, out);
+  if (Result<void> entered = enter_allocator(agent, message.total); !entered) {
+    send(connection, AgentRefused{entered.error().code, entered.error().message}, out);
+    out.output(Close{connection, "refused"});
+    on_closed(now, connection);
+    return;
+  }
+  agent.lease_until = now.mono + options_.agent_lease;
+  look_at(now.mono + options_.agent_unreachable_after);
+  send(connection,
+       AgentRegistered{id, epoch_, options_.agent_lease, options_.heartbeat_interval}, out);
+  trace(to_string(id), "registered from " + message.hostname + " with " + to_string(message.total));
+}
+
+/// One connection is one session: a peer cannot be two agents, or an agent and a framework.
+LIBRM_DECL bool MasterCore::taken(ConnectionId connection, AgentId agent) const {
+  auto known = agent_connections_.find(connection);
+  return (known != agent_connections_.end() && known->second != agent) ||
+         framework_connections_.count(connection) != 0;
+}
+
+/// Writes down what is new about the agent; a task of an earlier incarnation ends here.
+LIBRM_DECL AgentId MasterCore::admit_agent(Now, const RegisterAgent& message, MasterActions& out) {
+  AgentRecord record;
+  record.agent = message.agent ? message.agent : AgentId{agent_id_last_ + 1};
+  record.status = AgentStatus::admitted;
+  record.incarnation = message.incarnation;
+  record.hostname = message.hostname;
+  record.http_address = message.http_address;
+  record.total = message.total;
+  record.attributes = message.attributes;
+  auto known = agents_.find(record.agent);
+  const bool rebooted =
+      known != agents_.end() && known->second.record.incarnation != message.incarnation;
+  TaskSet reported;
+  for (const TaskReport& report : message.tasks) {
+    reported.emplace(report.framework, report.info.id);
+  }
+  if (known != agents_.end()) fail_missing_tasks(known->second, reported, rebooted);
+  if (known == agents_.end() || known->second.record != record) persist(record, out);
+  return record.agent;
+}
+
+/// The agent's word about its tasks replaces what was thought of them.
+LIBRM_DECL void MasterCore::adopt_reports(Agent& agent, const RegisterAgent& message,
+                                          MasterActions& out) {
+  std::set<FrameworkId> unwanted;
+  for (const TaskReport& report : message.tasks) {
+    if (frameworks_.count(report.framework) == 0) {
+      // Of a framework that this master never knew: void, but its tasks hold resources.
+      persist(FrameworkRecord{report.framework, FrameworkStatus::completed, {}}, out);
+    }
+    Framework& framework = frameworks_.at(report.framework);
+    if (framework.record.status == FrameworkStatus::completed) unwanted.insert(report.framework);
+    auto [entry, is_new] = framework.tasks.try_emplace(report.info.id);
+    Task& task = entry->second;
+    if (!is_new && task.agent != agent.record.agent) {
+      free_task(task);
+      agents_.at(task.agent).tasks.erase({report.framework, report.info.id});
+    }
+    const bool returned = !is_new && task.latest.state == TaskState::unreachable;
+    task = Task{report.framework, agent.record.agent, report.info, report.latest,
+                !is_terminal(report.latest.state)};
+    task.latest.agent = agent.record.agent;
+    agent.tasks.emplace(report.framework, report.info.id);
+    if (returned && !is_terminal(report.latest.state)) {
+      tell(framework, master_update(report.framework, report.info.id, agent.record.agent,
+                                    report.latest.state, TaskReason::reconciliation,
+                                    "agent " + to_string(agent.record.agent) + " returned"));
+    }
+  }
+  for (FrameworkId framework : unwanted) {
+    send(*agent.connection, ShutdownFramework{framework}, out);
+  }
+}
+
+LIBRM_DECL Result<void> MasterCore::enter_allocator(Agent& agent, const Resources& total) {
+  leave_allocator(agent);
+  std::vector<Allocator::Held> held;
+  for (const auto& [framework, id] : agent.tasks) {
+    const Task& task = frameworks_.at(framework).tasks.at(id);
+    if (task.resources_held) held.push_back({framework, task.info.role, task.info.resources});
+  }
+  const AgentRecord& record = agent.record;
+  Result<void> added =
+      allocator_->add_agent(record.agent, record.hostname, total, record.attributes, held);
+  agent.in_allocator = added.has_value();
+  return added;
+}
+
+LIBRM_DECL void MasterCore::leave_allocator(Agent& agent) {
+  if (!agent.in_allocator) return;
+  rescind_all(allocator_->remove_agent(agent.record.agent));
+  agent.in_allocator = false;
+}
+
+LIBRM_DECL void MasterCore::on_message(Now now, ConnectionId connection,
+                                       const AgentHeartbeat& message, MasterActions& out) {
+  Agent* agent = agent_on(connection);
+  if (agent == nullptr) {
+    out.output(Close{connection, "a heartbeat before the registration"});
+    return;
+  }
+  agent->last_heard = now.mono;
+  agent->lease_until = now.mono + options_.agent_lease;
+  send(connection, HeartbeatAnswer{message.sequence}, out);
+}
+
+/// Silent for too long: its tasks may run on, but nobody can say.
+LIBRM_DECL void MasterCore::mark_unreachable(Agent& agent, MasterActions& out) {
+  const AgentId id = agent.record.agent;
+  if (agent.connection) {
+    out.output(Close{*agent.connection, "silent"});
+    agent_connections_.erase(*agent.connection);
+    outboxes_.erase(*agent.connection);
+    agent.connection.reset();
+  }
+  leave_allocator(agent);
+  AgentRecord record = agent.record;
+  record.status = AgentStatus::unreachable;
+  persist(record, out);
+  std::set<FrameworkId> concerned;
+  for (const auto& [framework, task_id] : agent.tasks) {
+    Task& task = frameworks_.at(framework).tasks.at(task_id);
+    task.resources_held = false;
+    concerned.insert(framework);
+    if (is_terminal(task.latest.state)) continue;
+    task.latest.state = TaskState::unreachable;
+    tell(frameworks_.at(framework),
+         master_update(framework, task_id, id, TaskState::unreachable,
+                       TaskReason::agent_unreachable,
+                       "agent " + to_string(id) + " (" + record.hostname + ") is silent"));
+  }
+  for (FrameworkId framework : concerned) {
+    const Framework& entry = frameworks_.at(framework);
+    if (entry.connection) send(*entry.connection, AgentLost{id, false}, out);
+  }
+  trace(to_string(id), "unreachable");
+}
+
+LIBRM_DECL void MasterCore::on_mark_agent_gone(Now, const MarkAgentGone& event,
+                                               MasterActions& out) {
+  auto found = agents_.find(event.agent);
+  if (found == agents_.end()) {
+    out.output(Reply{event.request, fail(ErrorCode::not_found,
+                                         "agent " + to_string(event.agent) + ": no such agent")});
+    return;
+  }
+  Agent& agent = found->second;
+  if (agent.connection) {
+    send(*agent.connection,
+         AgentRefused{ErrorCode::failed_precondition, "marked gone by an operator"}, out);
+    out.output(Close{*agent.connection, "gone"});
+    agent_connections_.erase(*agent.connection);
+    outboxes_.erase(*agent.connection);
+    agent.connection.reset();
+  }
+  leave_allocator(agent);
+  AgentRecord record = agent.record;
+  record.status = AgentStatus::gone;
+  persist(record, out);
+  const TaskSet tasks = agent.tasks;
+  std::set<FrameworkId> concerned;
+  for (const auto& [framework, id] : tasks) {
+    frameworks_.at(framework).tasks.at(id).resources_held = false;
+    concerned.insert(framework);
+    end_task(frameworks_.at(framework), id, TaskState::gone_by_operator,
+             TaskReason::agent_removed_by_operator,
+             "agent " + to_string(event.agent) + " was marked gone by an operator");
+  }
+  for (FrameworkId framework : concerned) {
+    const Framework& entry = frameworks_.at(framework);
+    if (entry.connection) send(*entry.connection, AgentLost{event.agent, true}, out);
+  }
+  out.output(Reply{event.request, {}});
+}
+
+// --- frameworks ---
+
+LIBRM_DECL void MasterCore::on_message(Now now, ConnectionId connection,
+                                       const Subscribe& message, MasterActions& out) {
+  const Framework* present = framework_on(connection);
+  if (agent_connections_.count(connection) != 0 ||
+      (present != nullptr && present->record.framework != message.framework)) {
+    out.output(Close{connection, "this connection has a session of another peer"});
+    on_closed(now, connection);
+    return;
+  }
+  if (message.info.roles.empty()) {
+    refuse(connection, ErrorCode::invalid_argument, "framework: roles: at least one is needed",
+           true, out);
+    return;
+  }
+  FrameworkRecord record{message.framework, FrameworkStatus::active, message.info};
+  auto known = frameworks_.find(message.framework);
+  if (message.framework && known == frameworks_.end()) {
+    refuse(connection, ErrorCode::not_found,
+           "framework " + to_string(message.framework) + ": this master never issued that id",
+           true, out);
+    return;
+  }
+  if (known != frameworks_.end() && known->second.record.status == FrameworkStatus::completed) {
+    refuse(connection, ErrorCode::failed_precondition,
+           "framework " + to_string(message.framework) + ": has ended; subscribe without an id",
+           true, out);
+    return;
+  }
+  if (!message.framework) record.framework = FrameworkId{framework_id_last_ + 1};
+  const bool is_new = known == frameworks_.end();
+  if (is_new || known->second.record != record) persist(record, out);
+  Framework& framework = frameworks_.at(record.framework);
+  if (framework.connection && *framework.connection != connection) {
+    refuse(*framework.connection, ErrorCode::stale, "the framework opened a new session", true,
+           out);
+    framework_connections_.erase(*framework.connection);
+    outboxes_.erase(*framework.connection);
+    // Offers belong to a session: the new one starts without any, and so does the allocator.
+    rescind_all(allocator_->deactivate_framework(record.framework));
+  }
+  framework.connection = connection;
+  framework.failover_deadline.reset();
+  framework_connections_[connection] = record.framework;
+  if (is_new) {
+    (void)allocator_->add_framework(record.framework, record.info.roles);
+  } else {
+    allocator_->activate_framework(record.framework);
+    allocator_->revive(record.framework, {});
+  }
+  send(connection, Subscribed{record.framework, epoch_, options_.heartbeat_interval}, out);
+  trace(to_string(record.framework), "subscribed as " + record.info.name);
+}
+
+LIBRM_DECL void MasterCore::on_message(Now, ConnectionId connection,
+                                       const TeardownFramework&, MasterActions& out) {
+  Framework* framework = framework_on(connection);
+  if (framework == nullptr) return;
+  complete_framework(*framework, out);
+}
+
+LIBRM_DECL void MasterCore::on_message(Now, ConnectionId connection,
+                                       const FrameworkHeartbeat& message, MasterActions& out) {
+  if (framework_on(connection) == nullptr) return;
+  send(connection, HeartbeatAnswer{message.sequence}, out);
+}
+
+/// Its id is void from now on, and what it runs is killed.
+LIBRM_DECL void MasterCore::complete_framework(Framework& framework, MasterActions& out) {
+  FrameworkRecord record = framework.record;
+  record.status = FrameworkStatus::completed;
+  persist(record, out);
+  rescind_all(allocator_->remove_framework(record.framework));
+  framework.failover_deadline.reset();
+  if (framework.connection) {
+    out.output(Close{*framework.connection, "the framework has ended"});
+    framework_connections_.erase(*framework.connection);
+    outboxes_.erase(*framework.connection);
+    framework.connection.reset();
+  }
+  std::set<AgentId> concerned;
+  for (const auto& [id, task] : framework.tasks) concerned.insert(task.agent);
+  for (AgentId id : concerned) {
+    const Agent& agent = agents_.at(id);
+    if (agent.connection) send(*agent.connection, ShutdownFramework{record.framework}, out);
+  }
+  trace(to_string(record.framework), "completed");
+}
+
+// --- connections, time, bookkeeping ---
+
+LIBRM_DECL void MasterCore::on_closed(Now now, ConnectionId connection) {
+  outboxes_.erase(connection);
+  if (Agent* agent = agent_on(connection)) {
+    agent_connections_.erase(connection);
+    agent->connection.reset();
+    if (agent->in_allocator) {
+      rescind_all(allocator_->deactivate_agent(agent->record.agent));
+    }
+  } else if (Framework* framework = framework_on(connection)) {
+    framework_connections_.erase(connection);
+    framework->connection.reset();
+    framework->failover_deadline = now.mono + framework->record.info.failover_timeout;
+    rescind_all(allocator_->deactivate_framework(framework->record.framework));
+    look_at(*framework->failover_deadline);
+  }
+}
+
+LIBRM_DECL void MasterCore::look_at(Instant t) { check_at_ = check_at_ ? std::min(*check_at_, t) : t; }
+
+LIBRM_DECL void MasterCore::on_tick(Now now, MasterActions& out) {
+  if (check_at_ && now.mono >= *check_at_) check_silence(now, out);
+}
+
+/// Looks at every deadline of agents and frameworks, and remembers the earliest: heartbeats only
+/// move them later, so nothing is missed and a heartbeat costs nothing here.
+LIBRM_DECL void MasterCore::check_silence(Now now, MasterActions& out) {
+  check_at_.reset();
+  for (auto& [id, agent] : agents_) {
+    if (agent.record.status != AgentStatus::admitted) continue;
+    const Instant limit = agent.last_heard + options_.agent_unreachable_after;
+    if (now.mono >= limit) {
+      mark_unreachable(agent, out);
+    } else {
+      look_at(limit);
+    }
+  }
+  for (auto& [id, framework] : frameworks_) {
+    if (!framework.failover_deadline) continue;
+    if (now.mono >= *framework.failover_deadline) {
+      complete_framework(framework, out);
+    } else {
+      look_at(*framework.failover_deadline);
+    }
+  }
+}
+
+LIBRM_DECL Deadline MasterCore::next_deadline() const {
+  Deadline deadline;
+  if (check_at_) deadline.at_latest(*check_at_);
+  if (auto next = allocator_->next_deadline()) deadline.at_latest(*next);
+  return deadline;
+}
+
+LIBRM_DECL void MasterCore::on_set_role_weight(const SetRoleWeight& event, MasterActions& out) {
+  Result<void> set = allocator_->set_weight(event.role, event.weight_milli);
+  if (set) persist(RoleRecord{event.role, event.weight_milli}, out);
+  out.output(Reply{event.request, std::move(set)});
+}
+
+LIBRM_DECL void MasterCore::persist(MasterRecord record, MasterActions& out) {
+  apply(record);
+  out.record(std::move(record));
+}
+
+LIBRM_DECL void MasterCore::send(ConnectionId connection, Message message, MasterActions& out) {
+  out.output(Send{connection, std::move(message)});
+}
+
+LIBRM_DECL void MasterCore::refuse(ConnectionId connection, ErrorCode code, std::string message,
+                                   bool fatal, MasterActions& out) {
+  send(connection, FrameworkError{code, message, fatal}, out);
+  if (fatal) out.output(Close{connection, std::move(message)});
+}
+
+LIBRM_DECL MasterCore::Agent* MasterCore::agent_on(ConnectionId connection) {
+  auto found = agent_connections_.find(connection);
+  return found == agent_connections_.end() ? nullptr : &agents_.at(found->second);
+}
+
+LIBRM_DECL MasterCore::Framework* MasterCore::framework_on(ConnectionId connection) {
+  auto found = framework_connections_.find(connection);
+  return found == framework_connections_.end() ? nullptr : &frameworks_.at(found->second);
+}
+
+LIBRM_DECL void MasterCore::trace(std::string_view subject, const std::string& fact) const {
+  if (trace_ != nullptr) trace_->trace(subject, fact);
+}
+
+}  // namespace librm
