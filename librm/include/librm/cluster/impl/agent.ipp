@@ -120,6 +120,7 @@ LIBRM_DECL void AgentCore::resume(Now now, AgentActions& out) {
 LIBRM_DECL void AgentCore::on_master_connected(Now now, ConnectionId connection,
                                                AgentActions& out) {
   connecting_ = false;
+  reconnect_at_.reset();
   connection_ = connection;
   registered_ = false;
   register_sent_ = now.mono;

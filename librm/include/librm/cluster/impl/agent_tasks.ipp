@@ -431,6 +431,12 @@ LIBRM_DECL void AgentCore::on_executor_updates(Now now, ConnectionId connection,
   if (!acks.acks.empty()) out.output(ToExecutor{connection, std::move(acks)});
 }
 
+LIBRM_DECL void AgentCore::on_message(Now, const ExecutorMessage& message, AgentActions& out) {
+  auto found = executors_.find({message.framework, message.executor});
+  if (found == executors_.end() || !found->second.connection) return;  // best effort
+  out.output(ToExecutor{*found->second.connection, message});
+}
+
 LIBRM_DECL void AgentCore::on_executor_closed(Now now, ConnectionId connection, AgentActions&) {
   for (auto& [id, executor] : executors_) {
     if (executor.connection != connection) continue;

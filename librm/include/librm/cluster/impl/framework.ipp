@@ -27,6 +27,7 @@ LIBRM_DECL void FrameworkCore::start(Now, FrameworkActions& out) {
 LIBRM_DECL void FrameworkCore::step(Now now, const FrameworkEvent& event, FrameworkActions& out) {
   if (const auto* connected = std::get_if<MasterConnected>(&event)) {
     connecting_ = false;
+    reconnect_at_.reset();
     connection_ = connected->connection;
     last_heard_ = now.mono;
     heartbeat_at_ = now.mono + heartbeat_interval_;

@@ -339,6 +339,7 @@ LIBRM_DECL void MasterCore::on_message(Now now, ConnectionId connection,
            out);
     framework_connections_.erase(*framework.connection);
     outboxes_.erase(*framework.connection);
+    framework.connection.reset();
     // Offers belong to a session: the new one starts without any, and so does the allocator.
     rescind_all(allocator_->deactivate_framework(record.framework));
   }
