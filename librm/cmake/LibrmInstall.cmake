@@ -49,6 +49,8 @@ endforeach()
 if(TARGET librm_runtime)
   set(librm_pc_requires sqlite3)
 endif()
+# Relative, so that an installed tree may be moved, or installed with another --prefix.
+file(RELATIVE_PATH librm_pc_prefix "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
 configure_file("${PROJECT_SOURCE_DIR}/librm/cmake/librm.pc.in"
   "${CMAKE_CURRENT_BINARY_DIR}/librm.pc" @ONLY)
 install(FILES "${CMAKE_CURRENT_BINARY_DIR}/librm.pc"
