@@ -1,0 +1,15 @@
+"""Submit jobs to an rm-master and follow them, from Python's standard library alone.
+
+    import librm
+    cluster = librm.connect()                       # RM_MASTER, else http://127.0.0.1:5050
+    job = cluster.submit("sleep 1; echo done", cpus=1, mem="256M")
+    job.wait(timeout=60).state                      # 'finished'
+    print(job.logs())
+
+Keyword arguments are the fields of a job in the HTTP interface, which are the flags of rmctl.
+"""
+
+from .client import Cluster, Job, LibrmError, connect
+
+__all__ = ["Cluster", "Job", "LibrmError", "connect"]
+__version__ = "0.1.0"
