@@ -183,9 +183,9 @@ Result<void> for_each_slice_entry(Database& database, const SnapshotRow& snapsho
         static_cast<std::uint32_t>(select->integer(1))) {
       return corrupt(database, name, "checksum does not match");
     }
-    Result<void> visited = for_each_entry(
-        entries, snapshot.stream, name,
-        [&](std::uint32_t, const RecordEntry& entry) { return visit(entry); });
+    Result<void> visited =
+        for_each_entry(entries, snapshot.stream, name,
+                       [&](std::uint32_t, const RecordEntry& entry) { return visit(entry); });
     if (!visited) return visited;
   }
   if (code != SQLITE_DONE) return tl::unexpected<Error>(database.error("read slices"));
@@ -199,8 +199,8 @@ Result<JournalTail> verify(Database& database) {
   Lsn compacted = 0;
   for (const auto& [stream, snapshot] : *snapshots) {
     compacted = std::max(compacted, snapshot.start_lsn);
-    Result<void> read = for_each_slice_entry(database, snapshot,
-                                             [](const RecordEntry&) { return Result<void>(); });
+    Result<void> read =
+        for_each_slice_entry(database, snapshot, [](const RecordEntry&) { return Result<void>(); });
     if (!read) return tl::unexpected<Error>(std::move(read.error()));
   }
   tail.last_lsn = compacted;
@@ -215,9 +215,10 @@ Result<JournalTail> verify(Database& database) {
   });
   if (!read) return tl::unexpected<Error>(std::move(read.error()));
   if (records_after != tail.last_lsn - compacted) {
-    return corrupt(database, "log", ("records after " + std::to_string(compacted) + " up to " +
-                                     std::to_string(tail.last_lsn) + ": found only " +
-                                     std::to_string(records_after)).c_str());
+    return corrupt(database, "log",
+                   ("records after " + std::to_string(compacted) + " up to " +
+                    std::to_string(tail.last_lsn) + ": found only " + std::to_string(records_after))
+                       .c_str());
   }
   Result<std::int64_t> generation =
       read_integer(database, "SELECT coalesce(max(generation), 0) FROM snapshot");

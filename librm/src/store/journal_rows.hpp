@@ -75,4 +75,8 @@ struct JournalTail {
 /// snapshots, below which rows may be deleted.
 Result<JournalTail> verify(Database& database);
 
+/// What Journal::replay() promises, in one read transaction of this connection.
+using OnEntry = std::function<Result<void>(Lsn, const RecordEntry&)>;
+Result<void> replay(Database& database, const OnEntry& on_record);
+
 }  // namespace librm::store_detail

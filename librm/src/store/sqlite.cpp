@@ -34,8 +34,8 @@ Error Database::error(std::string_view what) const {
 Result<Statement> Statement::prepare(Database& database, const char* sql) {
   Statement statement;
   sqlite3_stmt* handle = nullptr;
-  const int code = sqlite3_prepare_v3(database.handle(), sql, -1, SQLITE_PREPARE_PERSISTENT,
-                                      &handle, nullptr);
+  const int code =
+      sqlite3_prepare_v3(database.handle(), sql, -1, SQLITE_PREPARE_PERSISTENT, &handle, nullptr);
   if (code != SQLITE_OK) return tl::unexpected<Error>(database.error("prepare"));
   statement.handle_.reset(handle);
   return statement;

@@ -66,9 +66,7 @@ class Statement {
   }
 
  private:
-  void bind_one(int index, std::int64_t value) {
-    sqlite3_bind_int64(handle_.get(), index, value);
-  }
+  void bind_one(int index, std::int64_t value) { sqlite3_bind_int64(handle_.get(), index, value); }
   void bind_one(int index, std::uint64_t value) { bind_one(index, std::int64_t(value)); }
   void bind_one(int index, std::uint32_t value) { bind_one(index, std::int64_t{value}); }
   void bind_one(int index, std::uint16_t value) { bind_one(index, std::int64_t{value}); }

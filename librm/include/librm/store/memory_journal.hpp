@@ -85,8 +85,8 @@ class MemoryJournal final : public Journal {
   struct State {
     Lsn lsn = 0;
     std::map<Lsn, Row> rows;
-    std::map<std::uint64_t, Snapshot> unfinished;   // by generation
-    std::map<std::uint16_t, Snapshot> snapshots;    // finished, by stream
+    std::map<std::uint64_t, Snapshot> unfinished;  // by generation
+    std::map<std::uint16_t, Snapshot> snapshots;   // finished, by stream
   };
 
   static std::size_t records_of(const Operation& operation);

@@ -73,8 +73,7 @@ struct Frame {
 ///     }
 class FrameReader {
  public:
-  explicit FrameReader(std::uint32_t payload_max = frame_payload_max)
-      : payload_max_(payload_max) {}
+  explicit FrameReader(std::uint32_t payload_max = frame_payload_max) : payload_max_(payload_max) {}
 
   /// Takes bytes from the stream, in any portions. Ends the life of payloads given out before.
   void feed(std::string_view bytes);

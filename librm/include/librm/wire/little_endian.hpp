@@ -14,7 +14,8 @@ template <class T>
 inline void store_little_endian(char* target, T value) {
   static_assert(std::is_arithmetic_v<T>, "only numbers have a byte order");
   std::memcpy(target, &value, sizeof value);
-  if constexpr (std::endian::native == std::endian::big) std::reverse(target, target + sizeof value);
+  if constexpr (std::endian::native == std::endian::big)
+    std::reverse(target, target + sizeof value);
 }
 
 /// Reads sizeof(T) bytes at `source`.

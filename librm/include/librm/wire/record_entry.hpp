@@ -13,7 +13,7 @@ inline constexpr std::uint16_t agent_stream = 3;
 
 struct RecordEntry {
   std::uint16_t stream = 0;
-  std::uint16_t number = 0;  ///< from the stream's append-only registry
+  std::uint16_t number = 0;   ///< from the stream's append-only registry
   std::uint16_t version = 1;  ///< of the record, as its writer knew it
   std::string payload;
   std::uint16_t oldest_reader = 1;  ///< the lowest version that may read it

@@ -18,10 +18,10 @@ LIBRM_DECL Result<void> MemoryJournal::queue(Operation operation) {
   if (failed_) return tl::unexpected<Error>(*failed_);
   const std::size_t records = records_of(operation);
   if (waiting_records_ > 0 && records > backlog_max_ - std::min(backlog_max_, waiting_records_)) {
-    return fail(ErrorCode::resource_exhausted,
-                "journal: backlog: need room for " + std::to_string(records) + " records, " +
-                    std::to_string(waiting_records_) + " of " + std::to_string(backlog_max_) +
-                    " wait");
+    return fail(ErrorCode::resource_exhausted, "journal: backlog: need room for " +
+                                                   std::to_string(records) + " records, " +
+                                                   std::to_string(waiting_records_) + " of " +
+                                                   std::to_string(backlog_max_) + " wait");
   }
   waiting_records_ += records;
   waiting_.push_back(std::move(operation));

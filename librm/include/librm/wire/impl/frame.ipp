@@ -74,8 +74,7 @@ LIBRM_DECL std::string encode_frame(const FrameHeader& header, std::string_view 
 
 LIBRM_DECL void seal_frame(std::string& frame, const FrameHeader& header) {
   LIBRM_CHECK(frame.size() >= frame_header_size, "the header's room comes before the payload");
-  detail::write_header(frame.data(), header,
-                       std::string_view(frame).substr(frame_header_size));
+  detail::write_header(frame.data(), header, std::string_view(frame).substr(frame_header_size));
 }
 
 LIBRM_DECL void FrameReader::feed(std::string_view bytes) {
@@ -116,9 +115,9 @@ LIBRM_DECL Result<std::optional<Frame>> FrameReader::next() {
   }
   const auto version = load_little_endian<std::uint8_t>(start + 4);
   if (version != frame_header_version) {
-    return refuse(ErrorCode::unsupported,
-                  "frame: header version: need " + std::to_string(frame_header_version) +
-                      ", got " + std::to_string(version));
+    return refuse(ErrorCode::unsupported, "frame: header version: need " +
+                                              std::to_string(frame_header_version) + ", got " +
+                                              std::to_string(version));
   }
   Frame frame{detail::read_header(start), {}};
   if (frame.header.flags != 0) {

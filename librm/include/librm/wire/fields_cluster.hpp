@@ -1,0 +1,184 @@
+// The encoding of every struct that master, agents, frameworks, executors and shepherds exchange.
+#pragma once
+
+#include <utility>
+#include <vector>
+
+#include "librm/cluster/message.hpp"
+#include "librm/cluster/record.hpp"
+#include "librm/cluster/shepherd.hpp"
+#include "librm/wire/archive.hpp"
+
+// The order of fields is the encoding: new ones go last, as optional_tail in a serialize() by
+// hand. Structs that are nested in others are Enveloped from the first day, so that they can grow
+// without their parents: see LIBRM_WIRE_ENVELOPED.
+
+namespace librm {
+
+// --- enums ---
+
+template <>
+struct WireEnum<ErrorCode> : WireEnumRange<ErrorCode::invalid_argument, ErrorCode::stale> {};
+template <>
+struct WireEnum<TaskState> : WireEnumRange<TaskState::staging, TaskState::unknown> {};
+template <>
+struct WireEnum<TaskReason> : WireEnumRange<TaskReason::none, TaskReason::release_by_reached> {};
+template <>
+struct WireEnum<UpdateSource> : WireEnumRange<UpdateSource::master, UpdateSource::executor> {};
+template <>
+struct WireEnum<AgentStatus> : WireEnumRange<AgentStatus::admitted, AgentStatus::gone> {};
+template <>
+struct WireEnum<FrameworkStatus>
+    : WireEnumRange<FrameworkStatus::active, FrameworkStatus::completed> {};
+
+// --- resources: read through their own constructors, so that they are canonical afterwards ---
+
+inline constexpr std::size_t wire_resource_entries_max = 4096;
+
+LIBRM_WIRE(Range, begin, end)
+
+inline void save(OutArchive& archive, const Ranges& ranges) { archive(ranges.list()); }
+inline void load(BoundedInArchive& archive, Ranges& ranges) {
+  std::vector<Range> list;
+  archive(list);
+  for (const Range& range : list) {
+    if (range.begin > range.end) {
+      throw WireError("range: begin " + std::to_string(range.begin) + " after end " +
+                      std::to_string(range.end));
+    }
+  }
+  ranges = Ranges(std::move(list));
+}
+template <>
+struct MinWireSize<Ranges> {
+  static constexpr std::size_t value() { return sizeof(std::uint32_t); }
+};
+
+LIBRM_WIRE(Resource, name, role, revocable, value)
+
+inline void save(OutArchive& archive, const Resources& resources) { archive(resources.list()); }
+inline void load(BoundedInArchive& archive, Resources& resources) {
+  std::vector<Resource> list;
+  archive(list);
+  if (list.size() > wire_resource_entries_max) {
+    throw WireError("resources: " + std::to_string(list.size()) + " entries, limit " +
+                    std::to_string(wire_resource_entries_max));
+  }
+  resources = Resources();
+  for (Resource& resource : list) {
+    const std::string name = resource.name;
+    const std::size_t before = resources.list().size();
+    resources.add(std::move(resource));
+    // Canonical values have no empty, negative or repeated entry; merging many would be slow.
+    if (resources.list().size() != before + 1) {
+      throw WireError("resource " + name + ": empty, negative or repeated");
+    }
+  }
+}
+template <>
+struct MinWireSize<Resources> {
+  static constexpr std::size_t value() { return sizeof(std::uint32_t); }
+};
+
+LIBRM_WIRE(Request, amounts)
+
+// --- what is nested in messages and records, each in an envelope ---
+
+/// Wraps the fields in an envelope of version 1 around a struct.
+#define LIBRM_WIRE_ENVELOPED(Type, ...)                    \
+  struct Type##Fields {                                    \
+    Type& value;                                           \
+  };                                                       \
+  template <class Archive>                                 \
+  void serialize(Archive& archive, Type##Fields& fields) { \
+    Type& value = fields.value;                            \
+    LIBRM_WIRE_EXPAND(LIBRM_WIRE_EACH(__VA_ARGS__))        \
+  }                                                        \
+  template <class Archive>                                 \
+  void serialize(Archive& archive, Type& value) {          \
+    Type##Fields fields{value};                            \
+    auto envelope = enveloped(fields);                     \
+    archive(envelope);                                     \
+  }
+
+LIBRM_WIRE_ENVELOPED(Command, shell, value, arguments, environment, working_directory, user)
+LIBRM_WIRE_ENVELOPED(ExecutorInfo, id, command, resources, data)
+LIBRM_WIRE_ENVELOPED(TaskInfo, id, name, role, resources, command, executor, data, kill_grace,
+                     time_limit, fence_after, release_by, labels)
+LIBRM_WIRE_ENVELOPED(StatusUpdate, framework, task, agent, state, reason, source, message, sequence,
+                     exit_code, signal, started, ended, cpu_time, rss_max_bytes, data)
+LIBRM_WIRE_ENVELOPED(TaskReport, framework, info, latest)
+LIBRM_WIRE_ENVELOPED(FrameworkInfo, name, user, roles, failover_timeout)
+LIBRM_WIRE_ENVELOPED(Demand, id, role, shape, count_min, count_max, order, duration, preemptible,
+                     useful_until, constraints, topology)
+LIBRM_WIRE_ENVELOPED(OfferInfo, id, agent, incarnation, role, hostname, attributes, resources,
+                     lease, available_until, earmark)
+LIBRM_WIRE_ENVELOPED(UpdateAck, framework, task, agent, sequence)
+LIBRM_WIRE_ENVELOPED(TaskRef, task, agent)
+LIBRM_WIRE_ENVELOPED(TaskStart, key, command, sandbox)
+LIBRM_WIRE_ENVELOPED(TaskProcess, key, pid, started)
+LIBRM_WIRE_ENVELOPED(TaskEnd, key, was_started, exit_code, signal, error, started, ended, cpu_time,
+                     rss_max_bytes)
+LIBRM_WIRE(TaskKey, framework, task)
+
+#undef LIBRM_WIRE_ENVELOPED
+
+// --- agent and master ---
+
+LIBRM_WIRE(RegisterAgent, agent, incarnation, hostname, http_address, total, attributes,
+           epoch_highest, tasks)
+LIBRM_WIRE(AgentHeartbeat, sequence)
+LIBRM_WIRE(StatusUpdates, updates)
+LIBRM_WIRE(AgentRegistered, agent, epoch, lease, heartbeat_interval)
+LIBRM_WIRE(AgentRefused, code, message)
+LIBRM_WIRE(HeartbeatAnswer, sequence)
+LIBRM_WIRE(LaunchTasks, framework, incarnation, tasks)
+LIBRM_WIRE(KillTask, framework, task, agent, grace)
+LIBRM_WIRE(AcknowledgeUpdates, acks)
+LIBRM_WIRE(ShutdownFramework, framework)
+
+// --- framework and master ---
+
+LIBRM_WIRE(Subscribe, framework, info)
+LIBRM_WIRE(AcceptOffers, offers, tasks, refuse_for)
+LIBRM_WIRE(DeclineOffers, offers, refuse_for, reason)
+LIBRM_WIRE(ReviveOffers, roles)
+LIBRM_WIRE(SuppressOffers, roles)
+LIBRM_WIRE(ReconcileTasks, tasks)
+LIBRM_WIRE(DeclareDemands, demands)
+LIBRM_WIRE(TeardownFramework, framework)
+LIBRM_WIRE(FrameworkHeartbeat, sequence)
+LIBRM_WIRE(ExecutorMessage, framework, agent, executor, data, from_executor)
+LIBRM_WIRE(Subscribed, framework, epoch, heartbeat_interval)
+LIBRM_WIRE(Offers, offers)
+LIBRM_WIRE(RescindOffers, offers)
+LIBRM_WIRE(AgentLost, agent, gone)
+LIBRM_WIRE(FrameworkError, code, message, fatal)
+
+// --- executor and agent ---
+
+LIBRM_WIRE(SubscribeExecutor, framework, executor, unacknowledged)
+LIBRM_WIRE(ExecutorSubscribed, agent)
+LIBRM_WIRE(ExecutorLaunch, task)
+LIBRM_WIRE(ExecutorKill, task, grace)
+LIBRM_WIRE(ExecutorShutdown, grace)
+
+// --- agent and shepherd ---
+
+LIBRM_WIRE(StartTasks, starts)
+LIBRM_WIRE(SignalTask, key, signal)
+LIBRM_WIRE(ForgetTasks, keys)
+LIBRM_WIRE(ShutdownShepherd)
+LIBRM_WIRE(ShepherdState, pid, running, ended)
+LIBRM_WIRE(TaskProgress, started, ended)
+
+// --- records ---
+
+LIBRM_WIRE(EpochRecord, epoch)
+LIBRM_WIRE(AgentRecord, agent, status, incarnation, hostname, http_address, total, attributes)
+LIBRM_WIRE(FrameworkRecord, framework, status, info)
+LIBRM_WIRE(RoleRecord, role, weight_milli)
+LIBRM_WIRE(AgentIdentityRecord, agent, epoch_highest)
+LIBRM_WIRE(TaskLedgerRecord, framework, incarnation, info, latest, acknowledged)
+
+}  // namespace librm
