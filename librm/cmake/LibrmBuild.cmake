@@ -56,8 +56,8 @@ function(librm_compile_settings target)
     -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wnon-virtual-dtor
     -Woverloaded-virtual -Wformat=2 -Wvla -Wextra-semi
     $<$<CXX_COMPILER_ID:GNU>:-Wduplicated-cond -Wlogical-op -Wsuggest-override>
-    # g++ 12 reports these two in its own std::string, std::optional and std::variant at -O2.
-    $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict -Wno-maybe-uninitialized>
+    # g++ 12 reports these in its own std::string, std::optional and std::variant at -O2.
+    $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict -Wno-maybe-uninitialized -Wno-array-bounds>
     $<$<BOOL:${LIBRM_WERROR}>:-Werror>)
 endfunction()
 
@@ -120,6 +120,11 @@ function(librm_program target)
   list(REMOVE_ITEM sources ${main} "")
   librm_library(${arg_PARTS} ALIAS programs::${arg_PARTS} SOURCES ${sources} LINK ${arg_LINK})
   librm_executable(${target} SOURCES ${main} LINK programs::${arg_PARTS} ${arg_LINK})
+  foreach(part ${target} ${arg_PARTS})
+    if(TARGET ${part})
+      target_compile_definitions(${part} PRIVATE RM_VERSION="${PROJECT_VERSION}")
+    endif()
+  endforeach()
   if(TARGET ${target})
     install(TARGETS ${target} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
   endif()
