@@ -13,17 +13,17 @@
 namespace librm {
 
 struct Demand {
-  DemandId id;  ///< unique within the framework
-  std::string role;
-  Request shape;                     ///< per node
-  std::uint32_t count_min = 1;       ///< nodes; a gang is all or nothing
+  DemandId id{};  ///< unique within the framework
+  std::string role{};
+  Request shape{};              ///< per node
+  std::uint32_t count_min = 1;  ///< nodes; a gang is all or nothing
   std::uint32_t count_max = 1;
-  std::int32_t order = 0;            ///< lower first, among this framework's demands
-  std::optional<Duration> duration;  ///< longest time that the work holds the resources
+  std::int32_t order = 0;              ///< lower first, among this framework's demands
+  std::optional<Duration> duration{};  ///< longest time that the work holds the resources
   bool preemptible = false;
-  std::optional<WallTime> useful_until;  ///< after this the demand is void
-  Attributes constraints;                ///< attribute name to the value it must have
-  std::string topology;                  ///< understood by the injected Placer only
+  std::optional<WallTime> useful_until{};  ///< after this the demand is void
+  Attributes constraints{};                ///< attribute name to the value it must have
+  std::string topology{};                  ///< understood by the injected Placer only
   bool operator==(const Demand&) const = default;
 };
 

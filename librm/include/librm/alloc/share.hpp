@@ -16,7 +16,7 @@ struct Share {
   std::int64_t total_milli = 1;  ///< > 0
   std::int64_t weight = 1000;    ///< thousandths; 1..1'000'000'000
 
-  /// Exact; operands stay below 2^128 because amounts are at most Amount::milli_max.
+  /// Exact for all values: the cross products are compared in 192 bits.
   std::strong_ordering operator<=>(const Share& other) const;
   bool operator==(const Share& other) const { return (*this <=> other) == 0; }
 };

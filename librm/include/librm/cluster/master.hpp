@@ -170,6 +170,7 @@ class MasterCore {
   void adopt_reports(Agent& agent, const RegisterAgent& message, MasterActions& out);
   void look_at(Instant t);
   void fail_missing_tasks(Agent& agent, const TaskSet& reported, bool rebooted);
+  bool offer_agent(Now now, Agent& agent, MasterActions& out);
   Result<void> enter_allocator(Agent& agent, const Resources& total);
   Result<void> check_launch(const Framework& framework, const AcceptOffers& accept,
                             TaskReason& reason) const;

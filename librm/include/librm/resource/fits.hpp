@@ -24,10 +24,8 @@ struct Shortage {
 /// `mem: need 65536, free 49152`.
 LIBRM_DECL std::string to_string(const Shortage& shortage);
 
-/// What a request in this role may take: reserved for the role or unreserved, never revocable.
-LIBRM_DECL bool usable(const Resource& entry, std::string_view role);
-
-/// Empty where the request fits into what the role may use of `free`. The role is one role path
+/// Empty where the request fits into what is usable() by the role of `free`. The role is one role
+/// path
 /// (`eng/backend` may use what is reserved for it, and `*`).
 LIBRM_DECL std::optional<Shortage> fits(const Request& request, const Resources& free,
                                         std::string_view role = any_role);

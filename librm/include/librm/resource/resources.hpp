@@ -59,6 +59,12 @@ struct Resource {
   bool operator==(const Resource&) const = default;
 };
 
+/// What is offered to a role, and what a request in it may take: reserved for the role or
+/// unreserved, never revocable.
+inline bool usable(const Resource& entry, std::string_view role) {
+  return !entry.revocable && (entry.role == any_role || entry.role == role);
+}
+
 /// A canonical multiset of resources: sorted by name, role, revocable, kind; entries of equal key
 /// are merged; empty entries (and amounts below zero) are dropped; a scalar's sum stays at
 /// Amount::milli_max when it gets there. Ranges and sets are unions, so adding and taking away is
@@ -87,13 +93,17 @@ class Resources {
   void add(Resource resource);
   /// True where `other` is a part of this, role by role.
   bool contains(const Resources& other) const;
+  /// The same for the entries of `other` that are usable() by the role.
+  bool contains_usable(const Resources& other, std::string_view role) const;
   Resources& operator+=(const Resources& other);
   Resources& operator+=(Resources&& other);
   /// Precondition: contains(other); checked.
   Resources& operator-=(const Resources& other);
 
-  /// Entries that the role may use: reserved for it, or unreserved.
+  /// Entries of the role: reserved for it, or unreserved; revocable ones, too.
   Resources usable_by(std::string_view role) const;
+  /// Removes and returns what is usable() by the role.
+  Resources take_usable(std::string_view role);
   /// Everything as if unreserved, for adding up.
   Resources unreserved() const;
 

@@ -147,14 +147,17 @@ LIBRM_DECL void AgentCore::on_message(Now now, const AgentRegistered& message,
     lose_session(now);
     return;
   }
-  if (message.epoch != epoch_highest_ || message.agent != id_) {
+  const bool is_new = message.agent != id_;
+  if (message.epoch != epoch_highest_ || is_new) {
     persist(AgentIdentityRecord{message.agent, message.epoch}, out);
   }
   registered_ = true;
   lease_ = message.lease;
   lease_until_ = register_sent_ + message.lease;
   heartbeat_interval_ = message.heartbeat_interval;
-  heartbeat_at_ = now.mono + nanoseconds(prng_.between(0, heartbeat_interval_.ns));
+  const std::int64_t spread = prng_.between(0, heartbeat_interval_.ns);
+  // The first heartbeat under a new id says that it is remembered: nothing is offered before.
+  heartbeat_at_ = is_new ? now.mono : now.mono + nanoseconds(spread);
   heartbeats_sent_.clear();
   reconnect_after_ = options_.reconnect_min;
   for (const auto& [key, task] : tasks_) {

@@ -124,17 +124,25 @@ LIBRM_DECL void MasterCore::on_message(Now now, ConnectionId connection,
   agent_connections_[connection] = id;
   agent.last_heard = now.mono;
   adopt_reports(agent, message, out);
-  if (Result<void> entered = enter_allocator(agent, message.total); !entered) {
-    send(connection, AgentRefused{entered.error().code, entered.error().message}, out);
-    out.output(Close{connection, "refused"});
-    on_closed(now, connection);
-    return;
-  }
+  // A new id is used once its agent has shown that it knows it: were the answer lost, the agent
+  // would ask for another one, and what was launched with the first would wait for ever.
+  if (message.agent && !offer_agent(now, agent, out)) return;
   agent.lease_until = now.mono + options_.agent_lease;
   look_at(now.mono + options_.agent_unreachable_after);
   send(connection,
        AgentRegistered{id, epoch_, options_.agent_lease, options_.heartbeat_interval}, out);
   trace(to_string(id), "registered from " + message.hostname + " with " + to_string(message.total));
+}
+
+/// False where its resources cannot be had: then it is refused.
+LIBRM_DECL bool MasterCore::offer_agent(Now now, Agent& agent, MasterActions& out) {
+  Result<void> entered = enter_allocator(agent, agent.record.total);
+  if (entered) return true;
+  const ConnectionId connection = *agent.connection;
+  send(connection, AgentRefused{entered.error().code, entered.error().message}, out);
+  out.output(Close{connection, "refused"});
+  on_closed(now, connection);
+  return false;
 }
 
 /// One connection is one session: a peer cannot be two agents, or an agent and a framework.
@@ -226,6 +234,7 @@ LIBRM_DECL void MasterCore::on_message(Now now, ConnectionId connection,
     out.output(Close{connection, "a heartbeat before the registration"});
     return;
   }
+  if (!agent->in_allocator && !offer_agent(now, *agent, out)) return;
   agent->last_heard = now.mono;
   agent->lease_until = now.mono + options_.agent_lease;
   send(connection, HeartbeatAnswer{message.sequence}, out);

@@ -50,6 +50,10 @@ class Cursor {
     while (at_ < text_.size() && predicate(text_[at_])) ++at_;
     return text_.substr(first, at_ - first);
   }
+  std::size_t position() const { return at_; }
+  std::string_view since(std::size_t position) const {
+    return text_.substr(position, at_ - position);
+  }
   /// 1..64 bytes of a name.
   Result<std::string_view> take_name() {
     const std::string_view name = take_while(is_name);
@@ -82,8 +86,8 @@ class Cursor {
 
   static Result<void> check_size(std::string_view text) {
     if (text.size() <= text_bytes_max) return {};
-    return fail(ErrorCode::invalid_argument, "text of " + std::to_string(text.size()) +
-                                                 " bytes is longer than 65536 bytes");
+    return fail(ErrorCode::invalid_argument,
+                "text of " + std::to_string(text.size()) + " bytes is longer than 65536 bytes");
   }
 
  private:

@@ -6,6 +6,7 @@
 
 #include "librm/base/check.hpp"
 #include "librm/resource/fits.hpp"
+#include "librm/resource/impl/resources.ipp"
 
 namespace librm {
 
@@ -27,15 +28,27 @@ inline Resource take_part(const Resource& entry, Amount need) {
   return part;
 }
 
+/// How much of `wanted` an entry of the same key has; of ranges and sets, of just those members.
+inline Amount present_part(const Resource& wanted, const Resource& there) {
+  if (const auto* ranges = std::get_if<Ranges>(&wanted.value)) {
+    Ranges missing = *ranges;
+    missing -= std::get<Ranges>(there.value);
+    return saturated(ranges->count() - missing.count());
+  }
+  if (const auto* set = std::get_if<StringSet>(&wanted.value)) {
+    const auto& members = std::get<StringSet>(there.value);
+    return Amount::units(std::count_if(set->begin(), set->end(), [&](const std::string& member) {
+      return std::binary_search(members.begin(), members.end(), member);
+    }));
+  }
+  return amount_of(there);
+}
+
 }  // namespace detail
 
 LIBRM_DECL std::string to_string(const Shortage& shortage) {
   return shortage.name + ": need " + to_string(shortage.need) + ", free " +
          to_string(shortage.free);
-}
-
-LIBRM_DECL bool usable(const Resource& entry, std::string_view role) {
-  return !entry.revocable && (entry.role == any_role || entry.role == role);
 }
 
 LIBRM_DECL std::optional<Shortage> fits(const Request& request, const Resources& free,
@@ -47,7 +60,10 @@ LIBRM_DECL std::optional<Shortage> fits(const Request& request, const Resources&
     Amount have;
     while (entry != end && entry->name < name) ++entry;
     for (; entry != end && entry->name == name; ++entry) {
-      if (usable(*entry, role)) have += amount_of(*entry);
+      // Clamped at each step, so that no number of entries overflows the sum.
+      if (usable(*entry, role)) {
+        have = {std::min((have + amount_of(*entry)).milli, Amount::milli_max)};
+      }
     }
     if (have < need) return Shortage{name, need, have};
   }
@@ -79,26 +95,13 @@ LIBRM_DECL Result<Resources> select(const Request& request, const Resources& fre
 
 LIBRM_DECL std::optional<Shortage> shortage(const Resources& need, const Resources& free) {
   for (const Resource& entry : need.list()) {
-    Resources wanted;
-    wanted.add(entry);
-    if (free.contains(wanted)) continue;
+    const auto same = std::find_if(
+        free.list().begin(), free.list().end(),
+        [&](const Resource& other) { return detail::compare_keys(other, entry) == 0; });
     Amount have;
-    for (const Resource& other : free.list()) {
-      if (other.name != entry.name || other.role != entry.role) continue;
-      if (other.revocable != entry.revocable || other.value.index() != entry.value.index()) continue;
-      have = amount_of(other);
-      // Of ranges and sets what counts is how many of the wanted ones are there.
-      if (const auto* ranges = std::get_if<Ranges>(&entry.value)) {
-        Ranges missing = *ranges;
-        missing -= std::get<Ranges>(other.value);
-        have = amount_of(entry) - Amount::units(static_cast<std::int64_t>(
-                                      std::min<std::uint64_t>(missing.count(), 1'000'000'000'000)));
-      } else if (const auto* set = std::get_if<StringSet>(&entry.value)) {
-        const auto& there = std::get<StringSet>(other.value);
-        have = Amount::units(std::count_if(set->begin(), set->end(), [&](const std::string& name) {
-          return std::binary_search(there.begin(), there.end(), name);
-        }));
-      }
+    if (same != free.list().end()) {
+      if (detail::includes(same->value, entry.value)) continue;
+      have = detail::present_part(entry, *same);
     }
     std::string name = entry.name;
     if (entry.role != any_role) name += '(' + entry.role + ')';

@@ -29,24 +29,23 @@ inline Result<std::uint64_t> read_number(Cursor& cursor) {
 }
 
 inline Result<Range> read_range(Cursor& cursor) {
+  cursor.skip_space();
+  const std::size_t start = cursor.position();
   const auto begin = read_number(cursor);
   if (!begin) return tl::unexpected<Error>(begin.error());
   if (!cursor.take('-')) return Range{*begin, *begin};
   const auto end = read_number(cursor);
   if (!end) return tl::unexpected<Error>(end.error());
   if (*end < *begin) {
-    return fail(ErrorCode::invalid_argument, "range " + std::to_string(*begin) + '-' +
-                                                 std::to_string(*end) +
-                                                 " ends before it begins");
+    return cursor.wrong(cursor.since(start), "ends before it begins");
   }
   return Range{*begin, *end};
 }
 
 inline Result<std::string> read_member(Cursor& cursor) {
   constexpr std::size_t member_bytes_max = 255;
-  const std::string_view member = cursor.take_while([](char c) {
-    return c > 0x20 && c < 0x7f && c != ',' && c != ';' && c != '{' && c != '}';
-  });
+  const std::string_view member = cursor.take_while(
+      [](char c) { return c > 0x20 && c < 0x7f && c != ',' && c != ';' && c != '{' && c != '}'; });
   if (member.empty()) return cursor.expected("a set member");
   if (member.size() > member_bytes_max) return cursor.wrong(member, "is longer than 255 bytes");
   return std::string(member);
@@ -84,7 +83,7 @@ inline Result<Resource::Value> read_value(Cursor& cursor) {
 inline Result<std::string> read_reservation(Cursor& cursor) {
   if (!cursor.take('(')) return std::string(any_role);
   const std::string_view role =
-      cursor.take_while([](char c) { return c != ')' && c != ';' && !Cursor::is_space(c); });
+      cursor.take_while([](char c) { return Cursor::is_name(c) || c == '/' || c == '*'; });
   if (const auto valid = check_role(role); !valid) {
     if (role.empty()) return cursor.expected("a role");
     return cursor.wrong(role, "is not a role name");

@@ -20,9 +20,8 @@ inline Amount saturated(std::uint64_t units) {
 }
 
 inline Amount add_saturated(Amount a, Amount b) {
-  return {std::min(a.milli, Amount::milli_max) >= Amount::milli_max - b.milli
-              ? Amount::milli_max
-              : a.milli + b.milli};
+  return {std::min(a.milli, Amount::milli_max) >= Amount::milli_max - b.milli ? Amount::milli_max
+                                                                              : a.milli + b.milli};
 }
 
 /// The canonical order, and what makes two entries mergeable.
@@ -220,6 +219,17 @@ LIBRM_DECL bool Resources::contains(const Resources& other) const {
   return true;
 }
 
+LIBRM_DECL bool Resources::contains_usable(const Resources& other, std::string_view role) const {
+  auto mine = entries_.begin();
+  for (const Resource& part : other.entries_) {
+    if (!usable(part, role)) continue;
+    mine = detail::skip_to(mine, entries_.end(), part);
+    if (mine == entries_.end() || detail::compare_keys(*mine, part) != 0) return false;
+    if (!detail::includes(mine->value, part.value)) return false;
+  }
+  return true;
+}
+
 LIBRM_DECL Resources& Resources::operator+=(const Resources& other) {
   if (entries_.empty()) return *this = other;
   // By index: an insertion moves the entries; where `other` is this, every key is found.
@@ -260,12 +270,26 @@ LIBRM_DECL Resources& Resources::operator-=(const Resources& other) {
   return *this;
 }
 
-LIBRM_DECL Resources Resources::usable_by(std::string_view role) const {
-  Resources usable;
-  for (const Resource& entry : entries_) {
-    if (entry.role == any_role || entry.role == role) usable.entries_.push_back(entry);
+LIBRM_DECL Resources Resources::take_usable(std::string_view role) {
+  Resources taken;
+  const auto is_usable = [&](const Resource& entry) { return usable(entry, role); };
+  if (std::all_of(entries_.begin(), entries_.end(), is_usable)) {
+    taken.entries_.swap(entries_);  // the common case: no copies
+    return taken;
   }
-  return usable;
+  for (Resource& entry : entries_) {
+    if (is_usable(entry)) taken.entries_.push_back(entry);
+  }
+  std::erase_if(entries_, is_usable);
+  return taken;
+}
+
+LIBRM_DECL Resources Resources::usable_by(std::string_view role) const {
+  Resources part;
+  for (const Resource& entry : entries_) {
+    if (entry.role == any_role || entry.role == role) part.entries_.push_back(entry);
+  }
+  return part;
 }
 
 LIBRM_DECL Resources Resources::unreserved() const {
@@ -289,7 +313,8 @@ LIBRM_DECL Result<void> check_role(std::string_view role) {
   for (std::string_view rest = role;;) {
     const std::size_t slash = rest.find('/');
     const std::string_view part = rest.substr(0, slash);
-    if (part.empty() || part == "." || part == "..") return refuse("has an empty part, '.' or '..'");
+    if (part.empty() || part == "." || part == "..")
+      return refuse("has an empty part, '.' or '..'");
     if (part.front() == '-') return refuse("has a part that begins with '-'");
     if (!std::all_of(part.begin(), part.end(), detail::Cursor::is_name)) {
       return refuse("has a character other than [A-Za-z0-9_.-/]");

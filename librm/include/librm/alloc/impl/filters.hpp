@@ -1,0 +1,207 @@
+// Decline filters: who does not want what is free on which agent, until when, and why.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "librm/alloc/impl/entries.hpp"
+#include "librm/base/check.hpp"
+
+namespace librm::detail {
+
+/// Filters are kept with their agent; this knows when the next one ends, the reasons' texts, and
+/// the members by number. An agent costs one entry in the queue of ends, however many filters.
+class FilterBook {
+  // First, because its type is deduced.
+  template <class AnyAgent>
+  static auto lower_bound(AnyAgent& agent, const Member& member) {
+    return std::lower_bound(
+        agent.filters.begin(), agent.filters.end(), member.number,
+        [](const Filter& filter, std::uint32_t number) { return filter.member < number; });
+  }
+
+ public:
+  static constexpr std::size_t reason_bytes_max = 255;
+
+  void enroll(Member& member) {
+    if (unused_numbers_.empty()) {
+      unused_numbers_.push_back(static_cast<std::uint32_t>(members_.size()));
+      members_.push_back(nullptr);
+      marks_.push_back(0);
+    }
+    member.number = unused_numbers_.back();
+    unused_numbers_.pop_back();
+    members_[member.number] = &member;
+  }
+  void expel(Member& member) {
+    LIBRM_CHECK(member.filtered_on.empty(), "a member's filters end before it does");
+    members_[member.number] = nullptr;
+    marks_[member.number] = 0;
+    unused_numbers_.push_back(member.number);
+  }
+
+  /// Adds or replaces the member's filter on the agent.
+  void refuse(Agent& agent, Member& member, Resources refused, Instant expires,
+              std::string_view reason) {
+    const Filter filter{member.number, share_refusal(agent, std::move(refused)), expires,
+                        share_reason(reason.substr(0, reason_bytes_max))};
+    const auto at = lower_bound(agent, member);
+    if (at != agent.filters.end() && at->member == member.number) {
+      unshare(agent, *at);
+      *at = filter;
+      set_end(agent, earliest_end(agent));
+      return;
+    }
+    agent.filters.insert(at, filter);
+    auto& agents = member.filtered_on;
+    agents.insert(std::lower_bound(agents.begin(), agents.end(), agent.id), agent.id);
+    if (!agent.filter_end || expires < *agent.filter_end) set_end(agent, expires);
+  }
+
+  static const Filter* find(const Agent& agent, const Member& member) {
+    const auto at = lower_bound(agent, member);
+    return at != agent.filters.end() && at->member == member.number ? &*at : nullptr;
+  }
+
+  /// Whether what would be free there for the role is no more than what was refused.
+  static bool holds(const Agent& agent, const Filter& filter, std::string_view role,
+                    const Resources& free) {
+    return agent.refusals[filter.refusal].resources.contains_usable(free, role);
+  }
+  const std::string& reason(const Filter& filter) const { return *reasons_[filter.reason].text; }
+
+  /// Marks the members whose filter on the agent holds; valid until the next call.
+  void mark(const Agent& agent) {
+    ++mark_;
+    // Without reservations the answer depends on the refusal only, else on the role, too.
+    const auto is_reserved = [](const Resource& entry) { return entry.role != any_role; };
+    const auto& free = agent.free.list();
+    const bool by_role = std::any_of(free.begin(), free.end(), is_reserved);
+    std::optional<std::uint32_t> refusal;
+    const Role* role = nullptr;
+    bool held = false;
+    for (const Filter& filter : agent.filters) {
+      if (by_role || refusal != filter.refusal) {
+        const Role* wanted = members_[filter.member]->role;
+        if (refusal != filter.refusal || role != wanted) {
+          held = holds(agent, filter, wanted->name, agent.free);
+        }
+        refusal = filter.refusal;
+        role = wanted;
+      }
+      if (held) marks_[filter.member] = mark_;
+    }
+  }
+  bool marked(const Member& member) const { return marks_[member.number] == mark_; }
+
+  std::optional<Instant> next_end() const {
+    if (ends_.empty()) return std::nullopt;
+    return ends_.begin()->first.first;
+  }
+  /// Removes the filters that end by `now` from the agent where one ends first; null: none does.
+  Agent* end_next(Instant now) {
+    if (ends_.empty() || ends_.begin()->first.first > now) return nullptr;
+    Agent* agent = ends_.begin()->second;
+    remove_if(*agent, [now](const Filter& filter) { return filter.expires <= now; });
+    return agent;
+  }
+  void clear(Agent& agent) {
+    remove_if(agent, [](const Filter&) { return true; });
+  }
+  void clear(Agent& agent, const Member& member) {
+    remove_if(agent, [&](const Filter& filter) { return filter.member == member.number; });
+  }
+
+  std::size_t distinct_reasons() const { return reason_ids_.size(); }
+
+ private:
+  struct Reason {
+    const std::string* text = nullptr;  ///< the key in reason_ids_
+    std::uint32_t users = 0;
+  };
+
+  template <class Predicate>
+  void remove_if(Agent& agent, Predicate predicate) {
+    std::erase_if(agent.filters, [&](const Filter& filter) {
+      if (!predicate(filter)) return false;
+      unshare(agent, filter);
+      auto& agents = members_[filter.member]->filtered_on;
+      agents.erase(std::lower_bound(agents.begin(), agents.end(), agent.id));
+      return true;
+    });
+    if (agent.filters.empty()) agent.refusals.clear();
+    set_end(agent, earliest_end(agent));
+  }
+
+  static std::optional<Instant> earliest_end(const Agent& agent) {
+    std::optional<Instant> end;
+    for (const Filter& filter : agent.filters) {
+      if (!end || filter.expires < *end) end = filter.expires;
+    }
+    return end;
+  }
+  void set_end(Agent& agent, std::optional<Instant> end) {
+    if (agent.filter_end == end) return;
+    if (agent.filter_end) ends_.erase({*agent.filter_end, agent.id});
+    if (end) ends_.emplace(std::pair(*end, agent.id), &agent);
+    agent.filter_end = end;
+  }
+
+  static std::uint32_t share_refusal(Agent& agent, Resources refused) {
+    auto unused = agent.refusals.end();
+    for (auto at = agent.refusals.begin(); at != agent.refusals.end(); ++at) {
+      if (at->users == 0) {
+        unused = at;
+      } else if (at->resources == refused) {
+        ++at->users;
+        return static_cast<std::uint32_t>(at - agent.refusals.begin());
+      }
+    }
+    if (unused == agent.refusals.end()) unused = agent.refusals.emplace(unused);
+    *unused = {std::move(refused), 1};
+    return static_cast<std::uint32_t>(unused - agent.refusals.begin());
+  }
+
+  std::uint32_t share_reason(std::string_view text) {
+    auto at = reason_ids_.find(text);
+    if (at == reason_ids_.end()) {
+      if (unused_reasons_.empty()) {
+        unused_reasons_.push_back(static_cast<std::uint32_t>(reasons_.size()));
+        reasons_.emplace_back();
+      }
+      at = reason_ids_.emplace(text, unused_reasons_.back()).first;
+      unused_reasons_.pop_back();
+      reasons_[at->second].text = &at->first;
+    }
+    ++reasons_[at->second].users;
+    return at->second;
+  }
+
+  void unshare(Agent& agent, const Filter& filter) {
+    Refusal& refusal = agent.refusals[filter.refusal];
+    if (--refusal.users == 0) refusal.resources = {};
+    Reason& reason = reasons_[filter.reason];
+    if (--reason.users > 0) return;
+    reason_ids_.erase(reason_ids_.find(*reason.text));
+    reason.text = nullptr;
+    unused_reasons_.push_back(filter.reason);
+  }
+
+  std::vector<Member*> members_;
+  std::vector<std::uint64_t> marks_;  ///< by member number
+  std::uint64_t mark_ = 0;
+  std::vector<std::uint32_t> unused_numbers_;
+  std::map<std::string, std::uint32_t, std::less<>> reason_ids_;
+  std::vector<Reason> reasons_;
+  std::vector<std::uint32_t> unused_reasons_;
+  std::map<std::pair<Instant, AgentId>, Agent*> ends_;
+};
+
+}  // namespace librm::detail

@@ -1,0 +1,111 @@
+// A small framework of its own for the simulated world: launches so many tasks, and counts ends.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "librm/cluster/core.hpp"
+#include "librm/cluster/framework.hpp"
+#include "librm/sim/core_node.hpp"
+
+namespace librm::sim {
+
+struct WorkloadOptions {
+  FrameworkInfo info;
+  std::uint32_t tasks = 10;  ///< that shall end in any way but dropped
+  Resources task_resources;
+  std::string task_prefix = "t";
+  Duration refuse_for = seconds(60);
+  std::uint64_t seed = 1;
+};
+
+/// Resulting values: the framework's id where the task is empty, else one task.
+struct WorkloadRecord {
+  FrameworkId framework;
+  TaskId task;
+  AgentId agent;
+  Incarnation incarnation;
+  TaskState state = TaskState::staging;
+  bool operator==(const WorkloadRecord&) const = default;
+};
+
+/// How a scheduler is built on FrameworkCore: it remembers a launch before the launch leaves, and
+/// an end before it is acknowledged. Of the shape of all cores, so the same Driver runs it.
+class WorkloadCore {
+ public:
+  using Event = std::variant<Tick, FrameworkEvent>;
+  using Record = WorkloadRecord;
+  using Output = FrameworkOutput;
+  using Actions = ActionList<Record, Output>;
+
+  explicit WorkloadCore(WorkloadOptions options);
+
+  void step(Now now, const Event& event, Actions& out);
+  void flush(Now now, Actions& out);
+  Deadline next_deadline() const { return session_.next_deadline(); }
+  void apply(const Record& record);
+  void resume(Now now, Actions& out);
+  std::vector<Record> snapshot() const;
+  std::vector<std::string> check_invariants() const;
+
+  // --- views ---
+
+  const std::map<TaskId, WorkloadRecord>& tasks() const { return tasks_; }
+  const FrameworkCore& session() const { return session_; }
+  std::uint32_t live() const { return live_; }
+  std::uint32_t ended() const { return ended_; }
+  /// The master ended it for good.
+  bool void_id() const { return void_id_; }
+  bool done() const { return void_id_ || (live_ == 0 && ended_ >= options_.tasks); }
+
+ private:
+  void call(Now now, Message message, Actions& out);
+  void take(Now now, FrameworkActions& actions, Actions& out);
+  void on_update(Now now, const StatusUpdate& update, Actions& out);
+  void persist(Record record, Actions& out);
+  std::vector<TaskInfo> fill(const OfferReceived& offer, Actions& out);
+
+  WorkloadOptions options_;
+  FrameworkCore session_;
+  FrameworkId framework_;
+  std::map<TaskId, WorkloadRecord> tasks_;
+  std::map<OfferId, OfferReceived> offers_;
+  std::uint32_t live_ = 0;
+  std::uint32_t ended_ = 0;
+  bool void_id_ = false;
+  bool suppressed_ = false;
+};
+
+struct WorkloadCodec {
+  static RecordEntry encode(const WorkloadRecord& record);
+  static Result<WorkloadRecord> decode(const RecordEntry& entry);
+  static Sync sync(const WorkloadRecord&) { return Sync::full; }
+};
+
+/// The same as a process with a network.
+class WorkloadNode final : public CoreNode<WorkloadCore, WorkloadCodec> {
+ public:
+  using FindMaster = std::function<Node*()>;
+
+  WorkloadNode(World& world, Host& host, std::string name, Disk& disk, WorkloadOptions options,
+               FindMaster find_master);
+
+  void perform(FrameworkOutput output) override;
+  void on_message(ConnectionId connection, Message message) override;
+  void on_closed(ConnectionId connection) override;
+
+ protected:
+  std::unique_ptr<WorkloadCore> make_core() const override;
+
+ private:
+  WorkloadOptions options_;
+  FindMaster find_master_;
+};
+
+}  // namespace librm::sim
