@@ -1,0 +1,44 @@
+// From a command to what is executed: programs to try, arguments, environment, directories.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "librm/base/result.hpp"
+#include "librm/cluster/shepherd.hpp"
+
+namespace librm::shepherd {
+
+/// What every task's environment starts from; taken from the shepherd's own once, at its start.
+struct BaseEnvironment {
+  std::string path = "/usr/local/bin:/usr/bin:/bin";
+  std::string user;                         ///< USER and LOGNAME; empty: unset
+  std::string home;                         ///< empty: the sandbox
+  std::map<std::string, std::string> kept;  ///< LANG, LC_ALL, TZ, where they are set
+  std::string instance;                     ///< of the ledger, as RM_SHEPHERD_ID
+};
+
+/// The parts of `environment`, the process's own, that tasks get.
+BaseEnvironment base_environment(const char* const* environment, std::uint64_t instance);
+
+struct LaunchPlan {
+  std::vector<std::string> programs;     ///< tried in this order, as execvp(3) does
+  std::vector<std::string> arguments;    ///< argv, with argv[0]
+  std::vector<std::string> environment;  ///< `NAME=value`, sorted by name
+  std::string sandbox;                   ///< stdout and stderr are in it
+  std::string working_directory;         ///< empty: the sandbox; a relative one starts there
+};
+
+/// Pure. The command's own variables replace those of the base; RM_TASK_ID, RM_FRAMEWORK_ID,
+/// RM_SANDBOX and RM_SHEPHERD_ID are always ours. A program's name without a slash is looked up
+/// in the PATH that the task gets. Fails with `invalid_argument` for an empty command, a bad
+/// variable name, or text with a NUL byte.
+Result<LaunchPlan> plan_launch(const TaskStart& start, const BaseEnvironment& base);
+
+/// How RM_SHEPHERD_ID shows an instance: 16 hexadecimal digits.
+std::string instance_text(std::uint64_t instance);
+
+}  // namespace librm::shepherd
