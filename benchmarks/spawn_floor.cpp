@@ -28,7 +28,7 @@ int spawn_and_wait(char* const* command, int count) {
 
 }  // namespace
 
-/// Usage: bench-spawn_floor COUNT WORKERS PROGRAM [ARG...]; prints one JSON object.
+/// Usage: bench-spawn-floor COUNT WORKERS PROGRAM [ARG...]; prints one JSON object.
 int main(int argc, char** argv) {
   if (argc < 4) {
     std::fprintf(stderr, "usage: %s COUNT WORKERS PROGRAM [ARG...]\n", argv[0]);

@@ -46,7 +46,7 @@ def stages(cluster):
 
 def floor(program, tasks):
     """The limit with two workers, which is what two cores can give."""
-    out = subprocess.run([BIN / "bench-spawn_floor", str(tasks), "2", program], check=True,
+    out = subprocess.run([BIN / "bench-spawn-floor", str(tasks), "2", program], check=True,
                          capture_output=True, text=True).stdout
     return json.loads(out)["per_second"]
 

@@ -11,6 +11,8 @@
 #include <variant>
 #include <vector>
 
+#include "batch/detail/ready_queue.hpp"
+#include "batch/detail/timer_queue.hpp"
 #include "batch/job.hpp"
 #include "batch/record.hpp"
 #include "librm/base/result.hpp"
@@ -64,7 +66,7 @@ using BatchEvent =
 
 struct SubmitAnswer {
   std::uint64_t request = 0;
-  /// Ids in the order of the request; the error names the job and field.
+  /// Ids in the order of the request, none for a dry run; the error names the job and field.
   librm::Result<std::vector<JobId>> jobs;
   bool repeated = false;  ///< answered from the idempotency key
 };
@@ -146,7 +148,123 @@ class BatchCore {
   Why why(const Job& job, librm::Now now) const;
 
  private:
-  // (private members are the implementer's)
+  struct TimerKey {
+    enum class Kind : std::uint8_t { retry, fence };
+    Kind kind = Kind::retry;
+    JobId job = 0;
+    std::uint32_t attempt = 0;  ///< of a fence
+    auto operator<=>(const TimerKey&) const = default;
+  };
+  struct Bin;        ///< the offers of one agent and role, and what is launched there
+  struct NodeUsage;  ///< what why() knows of an agent
+
+  // batch_apply.cpp: records into state
+  void apply_one(const FrameworkIdRecord& record);
+  void apply_one(const JobsRecord& record);
+  void apply_one(const LaunchRecord& record);
+  void apply_one(const JobChangeRecord& record);
+  void apply_one(const EdgeRecord& record);
+  void apply_one(const JobRemovedRecord& record);
+  void apply_one(const SubmissionKeyRecord& record);
+  void apply_one(const JobIdRecord& record);
+  void index_job(const Job& job);
+  void unindex_job(const Job& job);
+  void remember_key(const std::string& key, std::vector<JobId> jobs);
+  Job durable_form(const Job& job) const;
+  void persist(BatchRecord record, BatchActions& out);
+
+  // batch_submit.cpp
+  librm::Result<std::vector<JobId>> submit(librm::Now now, const SubmitJobs& request,
+                                           bool& repeated, BatchActions& out);
+  librm::Result<std::vector<JobId>> repeat_submission(const std::vector<JobId>& known,
+                                                      const SubmitJobs& request) const;
+  librm::Result<void> check_submission(const SubmitJobs& request,
+                                       const std::vector<JobSpec>& specs) const;
+  librm::Result<std::vector<Edge>> resolve(
+      const JobSpec& spec, const std::map<std::string_view, std::size_t>& by_name) const;
+  librm::Result<void> check_size(const JobSpec& spec) const;
+  std::string free_name(JobId id) const;
+
+  // batch_update.cpp: what becomes of attempts
+  void on_update(librm::Now now, const librm::StatusUpdate& update, BatchActions& out);
+  void on_progress(librm::Now now, Job& job, Attempt& attempt, const librm::StatusUpdate& update,
+                   BatchActions& out);
+  void on_end(librm::Now now, Job& job, Attempt attempt, BatchActions& out);
+  void on_unreachable(librm::Now now, Job& job, const Attempt& attempt, BatchActions& out);
+  void kill_stray(librm::Now now, const librm::StatusUpdate& update, BatchActions& out);
+  void on_fence(librm::Now now, const TimerKey& key, BatchActions& out);
+  void decide(librm::Now now, const Job& job, Attempt& attempt, JobChangeRecord& change) const;
+  void again(librm::Now now, const Job& job, const Attempt& attempt, JobChangeRecord& change) const;
+  void kill_attempts(librm::Now now, const Job& job, const Attempt* except, BatchActions& out);
+
+  // batch_change.cpp: changes of a job's state and what follows
+  JobChangeRecord change_of(const Job& job) const;
+  void change(librm::Now now, JobChangeRecord record, BatchActions& out);
+  void announce(const Job& job, BatchActions& out) const;
+  void refresh(librm::Now now, const Job& job);
+  void on_cancel(librm::Now now, const CancelJob& request, BatchActions& out);
+  void end_job(librm::Now now, const Job& job, JobState state, std::string reason,
+               BatchActions& out);
+
+  // batch_edges.cpp
+  void settle_edges(librm::Now now, BatchActions& out);
+  void settle_children(librm::Now now, JobId parent, BatchActions& out);
+  void settle_job(librm::Now now, const Job& job, BatchActions& out);
+
+  // batch_session.cpp: the session with the master
+  void session_step(librm::Now now, const librm::FrameworkEvent& event, BatchActions& out);
+  void on_session(librm::Now now, librm::FrameworkActions& actions, BatchActions& out);
+  void call(librm::Now now, librm::Message message, BatchActions& out);
+  void on_timers(librm::Now now, BatchActions& out);
+  void trace(std::string_view subject, const std::string& fact) const;
+
+  // batch_schedule.cpp: the pipeline of flush()
+  void send_acks(librm::Now now, BatchActions& out);
+  void match_offers(librm::Now now, BatchActions& out);
+  std::vector<Bin> gather_bins(librm::Now now) const;
+  LaunchRecord fill(librm::Now now, std::vector<Bin>& bins, std::vector<JobId>& unfit);
+  LaunchRecord::Launch plan_launch(librm::Now now, const Job& job, Bin& bin) const;
+  void answer_offers(librm::Now now, std::vector<Bin>& bins, const std::vector<JobId>& unfit,
+                     BatchActions& out);
+  std::string refusal(const Bin& bin, const std::vector<JobId>& unfit) const;
+  void ask_for_offers(librm::Now now, BatchActions& out);
+  void forget_ended(BatchActions& out);
+
+  // batch_why.cpp
+  void explain_waiting(const Job& job, librm::Now now, Why& why) const;
+  void explain_nodes(const Job& job, Why& why) const;
+  std::vector<NodeUsage> node_usage() const;
+
+  BatchOptions options_;
+  librm::TraceSink* trace_;
+
+  // Durable.
+  std::optional<librm::FrameworkId> framework_;
+  std::map<JobId, Job> jobs_;
+  JobId job_id_last_ = 0;
+  std::map<std::string, std::vector<JobId>, std::less<>> keys_;  ///< idempotency keys
+  std::deque<std::string> keys_by_age_;
+
+  // Follows from the durable state.
+  std::set<std::pair<std::string, JobId>> names_;  ///< the highest id of a name is its live job
+  std::set<std::pair<JobId, JobId>> children_;     ///< parent, live child
+  std::set<std::pair<librm::WallTime, JobId>> ended_;
+  std::set<JobId> with_live_attempts_;
+
+  // Of this process only.
+  bool resumed_ = false;
+  bool storage_low_ = false;
+  librm::FrameworkCore session_;
+  std::string session_refusal_;  ///< the master's last fatal word
+  ClusterShape shape_;
+  std::set<JobId> started_in_memory_;  ///< their `started` is known from an update only
+  std::deque<JobId> settling_;         ///< children of these may have become ready
+  std::vector<librm::UpdateAck> acks_;
+  detail::TimerQueue<TimerKey> timers_;
+  detail::ReadyQueue ready_;
+  bool suppressed_ = false;      ///< the master was told to make no offers
+  bool offers_refused_ = false;  ///< filters may hide agents from what becomes ready now
+  bool revive_ = false;          ///< something became ready that those filters do not know
 };
 
 }  // namespace batch

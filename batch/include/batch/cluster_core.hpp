@@ -41,15 +41,17 @@ class ClusterCore {
   static constexpr librm::ConnectionId local_connection{1};
 
  private:
-  void take(librm::Now now, librm::MasterActions& actions, Actions& out);
-  void take(librm::Now now, BatchActions& actions, Actions& out);
+  void take(librm::MasterActions& actions, Actions& out);
+  void take(BatchActions& actions, Actions& out);
   void settle(librm::Now now, Actions& out);
+  void tell_shape();
 
   librm::MasterCore master_;
   BatchCore batch_;
   std::deque<librm::MasterEvent> to_master_;
   std::deque<BatchEvent> to_batch_;
-  ClusterShape shape_;
+  ClusterShape shape_;          ///< as the batch front end knows it
+  bool shape_changed_ = false;  ///< perhaps
 };
 
 }  // namespace batch

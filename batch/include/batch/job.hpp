@@ -32,6 +32,7 @@ enum class EdgeKind : std::uint8_t {
 const char* to_string(EdgeKind kind);
 
 enum class EdgeState : std::uint8_t { pending = 1, satisfied = 2, unsatisfiable = 3 };
+const char* to_string(EdgeState state);
 
 /// As submitted: the parent by name or id.
 struct DependencySpec {
@@ -51,6 +52,7 @@ struct Edge {
 
 /// What is done where a dependency can never be satisfied.
 enum class OnDependencyFailed : std::uint8_t { cancel = 1, hold = 2, run = 3 };
+const char* to_string(OnDependencyFailed policy);
 
 /// What may happen to a run whose agent is unreachable or whose exit is unknown.
 enum class LostPolicy : std::uint8_t {
@@ -119,13 +121,14 @@ struct Job {
   std::string reason;              ///< why it is in this state, where there is something to say
   bool cancel_requested = false;
   std::uint32_t run = 1;
+  std::uint32_t failures = 0;      ///< attempts of this run that failed and counted
   librm::WallTime submitted;
   std::optional<librm::WallTime> started;  ///< of the first attempt that ran
   std::optional<librm::WallTime> ended;
   std::optional<librm::WallTime> not_before;  ///< of a delayed retry
   std::optional<std::int32_t> exit_code;
   std::optional<std::int32_t> signal;
-  std::vector<Attempt> attempts;   ///< oldest first; the last may be live
+  std::vector<Attempt> attempts;   ///< oldest first, the last few; the last may be live
   bool operator==(const Job&) const = default;
 };
 

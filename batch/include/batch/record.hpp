@@ -43,6 +43,7 @@ struct JobChangeRecord {
   std::string reason;
   bool cancel_requested = false;
   std::uint32_t run = 1;
+  std::uint32_t failures = 0;
   std::optional<librm::WallTime> started;
   std::optional<librm::WallTime> ended;
   std::optional<librm::WallTime> not_before;
@@ -64,7 +65,23 @@ struct JobRemovedRecord {
   bool operator==(const JobRemovedRecord&) const = default;
 };
 
+/// What an idempotency key was used for; a snapshot's form, because the jobs may be forgotten.
+struct SubmissionKeyRecord {
+  std::string key;
+  std::vector<JobId> jobs;
+  bool operator==(const SubmissionKeyRecord&) const = default;
+};
+
+/// No id up to `last` is given again, though no job has it any more; a snapshot's form.
+struct JobIdRecord {
+  JobId last = 0;
+  bool operator==(const JobIdRecord&) const = default;
+};
+
+// To add a record: a struct here, its place in BatchRecord, its number and fields in
+// edge/record_codec.hpp, its golden bytes in tests/unit/batch, its apply() in BatchCore.
 using BatchRecord = std::variant<FrameworkIdRecord, JobsRecord, LaunchRecord, JobChangeRecord,
-                                 EdgeRecord, JobRemovedRecord>;
+                                 EdgeRecord, JobRemovedRecord, SubmissionKeyRecord,
+                                 JobIdRecord>;
 
 }  // namespace batch

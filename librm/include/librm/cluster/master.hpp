@@ -117,6 +117,7 @@ class MasterCore {
   struct Agent {
     AgentRecord record;
     std::optional<ConnectionId> connection;  ///< while registered
+    std::uint64_t session = 0;               ///< of the incarnation, the latest seen
     Instant last_heard;
     Instant lease_until;                     ///< as the master counts it
     std::set<std::pair<FrameworkId, TaskId>> tasks;
@@ -167,7 +168,8 @@ class MasterCore {
   using TaskSet = std::set<std::pair<FrameworkId, TaskId>>;
   AgentId admit_agent(Now now, const RegisterAgent& message, MasterActions& out);
   bool taken(ConnectionId connection, AgentId agent) const;
-  void adopt_reports(Agent& agent, const RegisterAgent& message, MasterActions& out);
+  void adopt_reports(Agent& agent, const RegisterAgent& message, bool was_unreachable,
+                     MasterActions& out);
   void look_at(Instant t);
   void fail_missing_tasks(Agent& agent, const TaskSet& reported, bool rebooted);
   bool offer_agent(Now now, Agent& agent, MasterActions& out);

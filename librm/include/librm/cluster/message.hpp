@@ -41,6 +41,9 @@ struct RegisterAgent {
   Attributes attributes;
   Epoch epoch_highest = 0;     ///< the highest that it has obeyed
   std::vector<TaskReport> tasks;  ///< live ones, and ended ones whose update is unacknowledged
+  /// Grows with each session that this incarnation opens: the boot time of its opening, in ns. A
+  /// registration that was held up on an older connection must not replace a newer one's report.
+  std::uint64_t session = 0;
   bool operator==(const RegisterAgent&) const = default;
 };
 

@@ -81,6 +81,7 @@ class Network {
     Instant last_arrival;               // of what was sent from here
     std::deque<std::string> stalled;    // sent from here, held up by a block; "" is the end
     bool peer_told = false;             // the end was sent
+    bool silent = false;                // its host lost power: what was on its way is gone
     bool impatient = false;             // a timer runs that breaks this end
   };
   struct Connection {

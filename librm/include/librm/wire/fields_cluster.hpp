@@ -126,7 +126,7 @@ LIBRM_WIRE(TaskKey, framework, task)
 // --- agent and master ---
 
 LIBRM_WIRE(RegisterAgent, agent, incarnation, hostname, http_address, total, attributes,
-           epoch_highest, tasks)
+           epoch_highest, tasks, session)
 LIBRM_WIRE(AgentHeartbeat, sequence)
 LIBRM_WIRE(StatusUpdates, updates)
 LIBRM_WIRE(AgentRegistered, agent, epoch, lease, heartbeat_interval)

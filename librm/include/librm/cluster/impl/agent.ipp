@@ -133,6 +133,7 @@ LIBRM_DECL void AgentCore::on_master_connected(Now now, ConnectionId connection,
   message.total = options_.total;
   message.attributes = options_.attributes;
   message.epoch_highest = epoch_highest_;
+  message.session = static_cast<std::uint64_t>(now.mono.ns);
   for (const auto& [key, task] : tasks_) {
     message.tasks.push_back({key.framework, task.record.info, task.record.latest});
   }

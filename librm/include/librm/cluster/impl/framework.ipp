@@ -102,11 +102,14 @@ LIBRM_DECL void FrameworkCore::on_update(Now now, const StatusUpdate& update,
   }
   TrackedTask& task = found->second;
   task.heard = now.mono;
-  if (update.sequence > 0 && update.sequence <= task.acknowledged) {
+  // An end is always news: a host that crashed may have lost count and number it like an earlier
+  // update.
+  const bool ends = is_terminal(update.state) && !is_terminal(task.state);
+  if (!ends && update.sequence > 0 && update.sequence <= task.acknowledged) {
     acknowledge(update, out);  // its acknowledgement was lost
     return;
   }
-  if (update.sequence > 0 && update.sequence <= task.sequence) return;  // being remembered
+  if (!ends && update.sequence > 0 && update.sequence <= task.sequence) return;  // being remembered
   if (update.sequence > 0) task.sequence = update.sequence;
   if (update.agent) task.agent = update.agent;
   task.state = update.state;
@@ -203,7 +206,9 @@ LIBRM_DECL void FrameworkCore::on_tick(Now now, FrameworkActions& out) {
 LIBRM_DECL void FrameworkCore::reconcile_unheard(Now now, FrameworkActions& out) {
   ReconcileTasks request;
   for (const auto& [id, task] : tasks_) {
-    const bool silent = !task.heard || now.mono - *task.heard >= options_.reconcile_interval;
+    // "Unreachable" is no last word: a host that lost its ledger will never report the task.
+    const bool silent = !task.heard || task.state == TaskState::unreachable ||
+                        now.mono - *task.heard >= options_.reconcile_interval;
     if (silent && !is_terminal(task.state)) request.tasks.push_back({id, task.agent});
   }
   if (request.tasks.empty()) {

@@ -113,6 +113,14 @@ LIBRM_DECL void MasterCore::on_message(Now now, ConnectionId connection,
     out.output(Close{connection, "gone"});
     return;
   }
+  const bool same_boot =
+      known != agents_.end() && known->second.record.incarnation == message.incarnation;
+  if (same_boot && message.session < known->second.session) {
+    out.output(Close{connection, "the agent has opened a newer session"});
+    return;
+  }
+  const bool was_unreachable =
+      known != agents_.end() && known->second.record.status == AgentStatus::unreachable;
   const AgentId id = admit_agent(now, message, out);
   Agent& agent = agents_.at(id);
   if (agent.connection && *agent.connection != connection) {
@@ -121,9 +129,10 @@ LIBRM_DECL void MasterCore::on_message(Now now, ConnectionId connection,
     out.output(Close{*agent.connection, "the agent opened a new session"});
   }
   agent.connection = connection;
+  agent.session = message.session;
   agent_connections_[connection] = id;
   agent.last_heard = now.mono;
-  adopt_reports(agent, message, out);
+  adopt_reports(agent, message, was_unreachable, out);
   // A new id is used once its agent has shown that it knows it: were the answer lost, the agent
   // would ask for another one, and what was launched with the first would wait for ever.
   if (message.agent && !offer_agent(now, agent, out)) return;
@@ -176,7 +185,7 @@ LIBRM_DECL AgentId MasterCore::admit_agent(Now, const RegisterAgent& message, Ma
 
 /// The agent's word about its tasks replaces what was thought of them.
 LIBRM_DECL void MasterCore::adopt_reports(Agent& agent, const RegisterAgent& message,
-                                          MasterActions& out) {
+                                          bool was_unreachable, MasterActions& out) {
   std::set<FrameworkId> unwanted;
   for (const TaskReport& report : message.tasks) {
     if (frameworks_.count(report.framework) == 0) {
@@ -191,12 +200,12 @@ LIBRM_DECL void MasterCore::adopt_reports(Agent& agent, const RegisterAgent& mes
       free_task(task);
       agents_.at(task.agent).tasks.erase({report.framework, report.info.id});
     }
-    const bool returned = !is_new && task.latest.state == TaskState::unreachable;
     task = Task{report.framework, agent.record.agent, report.info, report.latest,
                 !is_terminal(report.latest.state)};
     task.latest.agent = agent.record.agent;
     agent.tasks.emplace(report.framework, report.info.id);
-    if (returned && !is_terminal(report.latest.state)) {
+    // A framework that asked heard "unreachable" even of tasks that this master had not met.
+    if (was_unreachable && !is_terminal(report.latest.state)) {
       tell(framework, master_update(report.framework, report.info.id, agent.record.agent,
                                     report.latest.state, TaskReason::reconciliation,
                                     "agent " + to_string(agent.record.agent) + " returned"));

@@ -1,0 +1,35 @@
+// Jobs as the command line names and judges them: selectors, exit codes, states.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "json_view.hpp"
+#include "librm/base/result.hpp"
+#include "master.hpp"
+
+namespace batch::cli {
+
+/// Single selectors (`42`, `last`, `last-2`, a name) stay; `40-45` becomes six ids.
+librm::Result<std::vector<std::string>> expand_selectors(const std::vector<std::string>& given);
+/// The path of one job: `/v1/jobs/42`.
+std::string job_path(const std::string& selector);
+/// Fetches each.
+librm::Result<std::vector<Json>> fetch_jobs(Master& master, const std::vector<std::string>& given);
+
+bool is_over(const Json& job);
+/// The job's code, or 128 + signal; 1 where it ended without either and did not finish.
+int job_exit_code(const Json& job);
+/// `exit 3`, `signal 9 (KILL)` or nothing.
+std::string outcome(const Json& job);
+/// What there is to say about the state: why it waits, how it ended. May be empty.
+std::string remark(const Json& job);
+/// `job 42 (count): failed: exit code 3`.
+std::string ending(const Json& job);
+/// The command with its arguments, escaped; what a shell would split is quoted.
+std::string command_line(const Json& job);
+/// One job as it is, several as a list.
+Json document_of(const std::vector<Json>& jobs);
+
+}  // namespace batch::cli

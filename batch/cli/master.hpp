@@ -1,0 +1,51 @@
+// The master's JSON interface as rmctl uses it: requests, problems, and who to ask.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "http.hpp"
+#include "json_view.hpp"
+#include "librm/base/result.hpp"
+
+namespace batch::cli {
+
+/// The exit code that stands for an error: 2 usage, 3 not found, 4 denied or too much, 5 nobody
+/// answers, 6 too late, else 1.
+int exit_code_of(librm::ErrorCode code);
+
+/// Random, so that a request which is repeated can be told from a second one.
+std::string new_idempotency_key();
+
+/// What a problem document (RFC 9457) says, a line for each field to blame.
+librm::Error problem_of(const Response& response, const std::string& peer);
+
+class Master {
+ public:
+  /// From the flag, else from RM_MASTER, else the default.
+  static librm::Result<Master> find(const std::string& flag);
+
+  librm::Result<Json> get(const std::string& target);
+  /// Repeated for some seconds where the connection is lost, which the key makes harmless.
+  librm::Result<Json> post(const std::string& target, const Json& body, const std::string& key);
+  /// Sends, and reads nothing of the answer: for streams.
+  librm::Result<std::unique_ptr<Exchange>> start(const Request& request);
+
+  /// `127.0.0.1:5050`.
+  std::string address() const { return authority(url_); }
+  const Url& url() const { return url_; }
+  HttpClient& http() { return http_; }
+
+ private:
+  explicit Master(Url url) : url_(std::move(url)) {}
+  librm::Result<Json> answer(librm::Result<Response> response, bool contacted) const;
+  librm::Error unreachable() const;
+
+  Url url_;
+  HttpClient http_;
+};
+
+/// The body of a POST.
+Request post_request(const std::string& target, const Json& body, const std::string& key);
+
+}  // namespace batch::cli

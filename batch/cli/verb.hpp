@@ -1,0 +1,80 @@
+// What a verb of rmctl is, and what all verbs share.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "librm/base/result.hpp"
+#include "master.hpp"
+#include "terminal.hpp"
+
+namespace CLI {
+class App;
+}
+
+namespace batch::cli {
+
+enum class Output { table, wide, json, name };
+
+/// The options that every verb has, and the streams.
+struct Context {
+  std::string master_flag;
+  std::optional<Output> output;      ///< as asked for; each verb has its default
+  bool no_headers = false;
+  bool has_command = false;          ///< there was a `--`
+  std::vector<std::string> command;  ///< what followed it
+  Terminal out;
+  Terminal err;
+  std::string program;               ///< path of this executable
+
+  bool wide() const { return output == Output::wide; }
+  bool json() const { return output == Output::json; }
+  bool names() const { return output == Output::name; }
+  /// Data, to stdout.
+  void print(std::string_view text) const;
+  /// All else, to stderr, as `rmctl: text`.
+  void note(std::string_view text) const;
+};
+
+/// Returns the exit code.
+using Action = std::function<librm::Result<int>()>;
+
+struct Verb {
+  std::string_view name;
+  std::string_view synopsis;  ///< what follows the name in the usage line
+  std::string_view summary;   ///< one line
+  std::string_view details;   ///< paragraphs for --help and the manual
+  /// Declares options and says what to do once they are parsed. `app` and `context` outlive both.
+  Action (*define)(CLI::App& app, Context& context);
+  bool hidden = false;
+};
+
+/// All of them, in the order of the help text.
+const std::vector<Verb>& verbs();
+const Verb* find_verb(std::string_view name);
+
+Action define_dev(CLI::App& app, Context& context);
+Action define_run(CLI::App& app, Context& context);
+Action define_submit(CLI::App& app, Context& context);
+Action define_jobs(CLI::App& app, Context& context);
+Action define_show(CLI::App& app, Context& context);
+Action define_why(CLI::App& app, Context& context);
+Action define_logs(CLI::App& app, Context& context);
+Action define_wait(CLI::App& app, Context& context);
+Action define_cancel(CLI::App& app, Context& context);
+Action define_nodes(CLI::App& app, Context& context);
+Action define_version(CLI::App& app, Context& context);
+Action define_help(CLI::App& app, Context& context);
+Action define_man(CLI::App& app, Context& context);
+
+/// Adds the options that every verb has.
+void define_common(CLI::App& app, Context& context);
+/// `--help` of one verb.
+std::string verb_help(const Verb& verb, CLI::App& app);
+/// `rmctl help`.
+std::string overview();
+
+}  // namespace batch::cli

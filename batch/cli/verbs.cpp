@@ -1,0 +1,179 @@
+// The table of verbs, the options that all of them have, and how help is laid out.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+#include "log_stream.hpp"
+#include "option_text.hpp"
+#include "text.hpp"
+#include "verb.hpp"
+
+namespace batch::cli {
+
+const std::vector<Verb>& verbs() {
+  static const std::vector<Verb> all{
+      {"dev", "[OPTIONS] [-- COMMAND...]", "starts a cluster on this machine; ^C ends it",
+       "Starts rm-master and rm-agent processes with their state in a temporary directory, and "
+       "stops them at the end, with all their tasks. Each node is given all of this machine's "
+       "cores (at least 2) unless --cpus says otherwise, so the cores are promised once per node; "
+       "memory and disk are divided among the nodes. A daemon that dies is started again. With a "
+       "command, that is run with RM_MASTER set, and the cluster ends with it; rmctl dev then "
+       "exits with its code.",
+       define_dev},
+      {"run", "[OPTIONS] -- COMMAND...", "runs a job, shows its output, exits with its code",
+       "Output appears as the job writes it, stdout on stdout and stderr on stderr. ^C cancels "
+       "the job; a second ^C leaves at once. The exit code is the job's, or 128 + the signal that "
+       "killed it. The command runs in the current directory, which must exist on the node; "
+       "standard input is not passed on.",
+       define_run},
+      {"submit", "[OPTIONS] FILE | SCRIPT ARGUMENTS... | -- COMMAND...",
+       "submits jobs; prints their ids",
+       "FILE is a job file (.toml or .json) with one or more jobs; they are accepted together or "
+       "not at all. Options change every job of the file. SCRIPT is an executable file. Commands "
+       "and scripts run in the current directory, jobs of a file in a directory of their own "
+       "unless it says otherwise.",
+       define_submit},
+      {"jobs", "[OPTIONS] [SELECTOR...]", "lists jobs: those that wait or run, or all with -a", "",
+       define_jobs},
+      {"show", "SELECTOR...", "shows all there is to know about a job", "", define_show},
+      {"why", "SELECTOR...", "explains what a job waits for, with the amounts", "", define_why},
+      {"logs", "[OPTIONS] SELECTOR", "prints what a job wrote", "", define_logs},
+      {"wait", "[OPTIONS] SELECTOR...", "waits for jobs to end; exits with the highest code", "",
+       define_wait},
+      {"cancel", "[OPTIONS] SELECTOR...", "cancels jobs", "", define_cancel},
+      {"nodes", "[OPTIONS]", "lists nodes and what is in use on them", "", define_nodes},
+      {"version", "[OPTIONS]", "prints the versions of rmctl and of the master", "",
+       define_version},
+      {"help", "[VERB]", "prints this, or the help of one verb", "", define_help},
+      {"__man", "", "prints the manual page", "", define_man, true},
+  };
+  return all;
+}
+
+const Verb* find_verb(std::string_view name) {
+  for (const Verb& verb : verbs()) {
+    if (verb.name == name) return &verb;
+  }
+  return nullptr;
+}
+
+void Context::print(std::string_view text) const { write_all(1, text); }
+
+void Context::note(std::string_view text) const {
+  std::string message = "rmctl: ";
+  for (const char c : text) {
+    message += c;
+    if (c == '\n') message += "  ";
+  }
+  write_all(2, message + '\n');
+}
+
+void define_common(CLI::App& app, Context& context) {
+  const auto group = "Everywhere";
+  app.set_help_flag("-h,--help", "prints this")->group(group);
+  app.add_option("--master", context.master_flag,
+                 "the master's address; RM_MASTER, else http://127.0.0.1:5050, if not given")
+      ->type_name("URL")->group(group);
+  app.add_option_function<std::string>(
+         "-o,--output",
+         [&context](const std::string& name) {
+           context.output = name == "json"   ? Output::json
+                            : name == "wide" ? Output::wide
+                            : name == "name" ? Output::name
+                                             : Output::table;
+         },
+         "form of what is printed")
+      ->type_name("table|wide|json|name")
+      ->check(CLI::IsMember({"table", "wide", "json", "name"}))->group(group);
+  app.add_flag("--no-headers", context.no_headers, "tables without their first line")->group(group);
+  app.add_option_function<std::string>(
+         "--color",
+         [&context](const std::string& when) {
+           const auto choice = when == "always"  ? ColorChoice::always
+                               : when == "never" ? ColorChoice::never
+                                                 : ColorChoice::automatic;
+           context.out = Terminal::detect(1, choice);
+           context.err = Terminal::detect(2, choice);
+         },
+         "colours; auto has them on terminals where NO_COLOR is not set")
+      ->type_name("auto|always|never")
+      ->check(CLI::IsMember({"auto", "always", "never"}))->group(group);
+}
+
+namespace {
+
+/// Wrapped to `width` columns, each line after `indent` spaces.
+std::string wrap(std::string_view text, std::size_t indent, std::size_t width) {
+  std::string out;
+  std::size_t column = 0;
+  for (const std::string& word : split(text, ' ')) {
+    if (column != 0 && column + 1 + word.size() > width) {
+      out += '\n';
+      column = 0;
+    }
+    out += column == 0 ? std::string(indent, ' ') : " ";
+    column += (column == 0 ? indent : 1) + word.size();
+    out += word;
+  }
+  return out + '\n';
+}
+
+constexpr std::size_t help_width = 92;
+constexpr std::size_t names_width = 30;
+
+std::string option_help(const CLI::Option& option) {
+  const bool positional = option.get_positional();
+  std::string names = positional ? value_name(option) : option.get_name(false, true);
+  if (!positional && option.get_lnames().size() == 1 && option.get_snames().empty()) {
+    names = "    " + names;  // long names in one column
+  }
+  const std::size_t comma = names.find(',');
+  if (comma != names.npos) names.insert(comma + 1, " ");
+  if (takes_value(option)) names += ' ' + value_name(option);
+  std::string text = wrap(option.get_description(), names_width, help_width);
+  if (names.size() + 4 > names_width) return "  " + names + '\n' + text;
+  return text.replace(2, names.size(), names);
+}
+
+}  // namespace
+
+std::string verb_help(const Verb& verb, CLI::App& app) {
+  std::string text = "Usage: rmctl " + std::string(verb.name) + ' ' + std::string(verb.synopsis) +
+                     "\n\n" + wrap(std::string(verb.summary) + '.', 0, help_width);
+  text[text.find("\n\n") + 2] = static_cast<char>(std::toupper(verb.summary.front()));
+  if (!verb.details.empty()) text += '\n' + wrap(verb.details, 0, help_width);
+  std::string group = "-";
+  std::string common;
+  for (const CLI::Option* option : app.get_options()) {
+    if (option->get_group() == "Everywhere") {
+      common += option_help(*option);
+      continue;
+    }
+    const std::string heading = option->get_group() == "Options" ? "" : option->get_group();
+    if (heading != group) text += '\n' + (heading.empty() ? "" : heading + ":\n");
+    group = heading;
+    text += option_help(*option);
+  }
+  return text + "\nEverywhere:\n" + common;
+}
+
+std::string overview() {
+  std::string text =
+      "Usage: rmctl VERB [OPTIONS] ...\n\n"
+      "Submits jobs to a cluster, and shows what becomes of them and why.\n\n";
+  for (const Verb& verb : verbs()) {
+    if (verb.hidden) continue;
+    std::string line = "  " + std::string(verb.name);
+    line.resize(12, ' ');
+    text += line + std::string(verb.summary) + '\n';
+  }
+  return text +
+         "\n'rmctl help VERB' says more. To begin:\n\n"
+         "  rmctl dev                       a cluster of four nodes, in this terminal\n"
+         "  rmctl run -- hostname           in another one\n"
+         "  rmctl submit -c 2 --mem 1G -- make -j2\n"
+         "  rmctl why last\n\n"
+         "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 denied or more than there is,\n"
+         "5 no master answers, 6 timed out; run and wait: the job's code, or 128 + its signal.\n";
+}
+
+}  // namespace batch::cli

@@ -1,0 +1,119 @@
+// BatchCore's frame: construction, events, recovery, views.
+#include "batch/batch.hpp"
+
+#include <limits>
+#include <utility>
+
+#include "librm/base/check.hpp"
+
+namespace batch {
+
+namespace {
+
+librm::FrameworkOptions session_options(const BatchOptions& options) {
+  librm::FrameworkOptions session;
+  session.info = options.framework;
+  return session;
+}
+
+}  // namespace
+
+BatchCore::BatchCore(BatchOptions options, librm::TraceSink* trace)
+    : options_(std::move(options)), trace_(trace), session_(session_options(options_)) {}
+
+void BatchCore::step(librm::Now now, const BatchEvent& event, BatchActions& out) {
+  LIBRM_CHECK(resumed_, "resume() comes before the first step()");
+  if (std::holds_alternative<librm::Tick>(event)) {
+    session_step(now, librm::Tick{}, out);
+    on_timers(now, out);
+  } else if (const auto* request = std::get_if<SubmitJobs>(&event)) {
+    SubmitAnswer answer;
+    answer.request = request->request;
+    answer.jobs = submit(now, *request, answer.repeated, out);
+    out.output(std::move(answer));
+  } else if (const auto* cancel = std::get_if<CancelJob>(&event)) {
+    on_cancel(now, *cancel, out);
+  } else if (const auto* session = std::get_if<SessionEvent>(&event)) {
+    session_step(now, session->event, out);
+  } else if (const auto* shape = std::get_if<ClusterShape>(&event)) {
+    shape_ = *shape;
+  } else if (const auto* storage = std::get_if<librm::StorageLow>(&event)) {
+    if (storage_low_ && !storage->low) revive_ = true;
+    storage_low_ = storage->low;
+  }
+  settle_edges(now, out);
+}
+
+void BatchCore::flush(librm::Now now, BatchActions& out) {
+  send_acks(now, out);
+  match_offers(now, out);
+  settle_edges(now, out);
+  ask_for_offers(now, out);
+  forget_ended(out);
+}
+
+librm::Deadline BatchCore::next_deadline() const {
+  librm::Deadline deadline = session_.next_deadline();
+  if (const auto first = timers_.first()) deadline.at_latest(*first);
+  return deadline;
+}
+
+void BatchCore::resume(librm::Now now, BatchActions& out) {
+  LIBRM_CHECK(!resumed_, "resume() comes once");
+  resumed_ = true;
+  if (framework_) session_.set_framework_id(*framework_);
+  for (const JobId id : with_live_attempts_) {
+    for (const Attempt& attempt : jobs_.at(id).attempts) {
+      if (is_terminal(attempt.latest.state)) continue;
+      session_.remember({task_id({id, std::nullopt, attempt.run, attempt.attempt}), attempt.agent,
+                         attempt.incarnation});
+    }
+  }
+  librm::FrameworkActions actions;
+  session_.start(now, actions);
+  on_session(now, actions, out);
+
+  std::set<JobId> parents;
+  for (const auto& [id, job] : jobs_) {
+    if (is_terminal(job.state)) continue;
+    if (job.state == JobState::pending && job.not_before) {
+      // The wall clock may have been set since: never wait for longer than was asked for at first.
+      librm::Duration left = *job.not_before - now.wall;
+      left = std::clamp(left, librm::Duration{}, std::max(job.spec.retry_delay, librm::seconds(10)));
+      timers_.set({TimerKey::Kind::retry, id, 0}, now.mono + left);
+    }
+    for (const Edge& edge : job.edges) {
+      // A parent's end may have become durable without what followed for its children.
+      if (edge.state == EdgeState::pending) parents.insert(edge.parent);
+    }
+    refresh(now, job);
+  }
+  settling_.insert(settling_.end(), parents.begin(), parents.end());
+  settle_edges(now, out);
+  std::vector<JobId> unwanted;
+  for (const JobId id : with_live_attempts_) {
+    const Job& job = jobs_.at(id);
+    if (job.cancel_requested || is_terminal(job.state)) unwanted.push_back(id);
+  }
+  for (const JobId id : unwanted) kill_attempts(now, jobs_.at(id), nullptr, out);
+}
+
+const Job* BatchCore::find(JobId id) const {
+  auto found = jobs_.find(id);
+  return found == jobs_.end() ? nullptr : &found->second;
+}
+
+const Job* BatchCore::find(std::string_view name) const {
+  auto found = names_.upper_bound({std::string(name), std::numeric_limits<JobId>::max()});
+  if (found == names_.begin()) return nullptr;
+  --found;
+  return found->first == name ? find(found->second) : nullptr;
+}
+
+std::optional<librm::FrameworkId> BatchCore::framework() const { return framework_; }
+
+void BatchCore::trace(std::string_view subject, const std::string& fact) const {
+  if (trace_ != nullptr) trace_->trace(subject, fact);
+}
+
+}  // namespace batch

@@ -1,0 +1,268 @@
+// Submissions: all of a request's jobs are found good, or none is taken.
+#include <algorithm>
+#include <charconv>
+#include <limits>
+#include <utility>
+
+#include "batch/batch.hpp"
+#include "edges.hpp"
+#include "librm/resource/fits.hpp"
+#include "text.hpp"
+#include "validate.hpp"
+
+namespace batch {
+
+namespace {
+
+using librm::ErrorCode;
+using librm::fail;
+using librm::Result;
+
+constexpr std::size_t cycle_names_max = 20;
+constexpr std::size_t key_size_max = 255;
+
+/// `name -> position` of those that have one; the error names the job that comes twice.
+Result<std::map<std::string_view, std::size_t>> index_names(const std::vector<JobSpec>& specs) {
+  std::map<std::string_view, std::size_t> by_name;
+  for (std::size_t i = 0; i < specs.size(); ++i) {
+    if (specs[i].name.empty()) continue;
+    if (!by_name.emplace(specs[i].name, i).second) {
+      return fail(ErrorCode::invalid_argument,
+                  "job " + specs[i].name + ": name: used twice in this submission");
+    }
+  }
+  return by_name;
+}
+
+Result<void> check_cycles(const std::vector<JobSpec>& specs,
+                          const std::map<std::string_view, std::size_t>& by_name) {
+  std::vector<std::vector<std::size_t>> parents(specs.size());
+  for (std::size_t i = 0; i < specs.size(); ++i) {
+    for (const DependencySpec& dependency : specs[i].dependencies) {
+      auto found = by_name.find(dependency.parent);
+      if (found != by_name.end()) parents[i].push_back(found->second);
+    }
+  }
+  const std::vector<std::size_t> cycle = find_cycle(parents);
+  if (cycle.empty()) return {};
+  std::string path;
+  for (std::size_t i = 0; i < cycle.size(); ++i) {
+    if (i > 0) path += " -> ";
+    // The end of a long cycle is its beginning.
+    if (cycle.size() > cycle_names_max && i == cycle_names_max - 1) {
+      path += "... -> ";
+      i = cycle.size() - 1;
+    }
+    path += specs[cycle[i]].name;
+  }
+  return fail(ErrorCode::invalid_argument, "dependency cycle: " + path);
+}
+
+std::string list_of(const std::set<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
+}  // namespace
+
+Result<std::vector<JobId>> BatchCore::submit(librm::Now now, const SubmitJobs& request,
+                                             bool& repeated, BatchActions& out) {
+  const std::string& idempotency_key = request.idempotency_key;
+  if (auto known = keys_.find(idempotency_key); !request.dry_run && known != keys_.end()) {
+    repeated = true;
+    return repeat_submission(known->second, request);
+  }
+  std::vector<JobSpec> specs;
+  for (const JobSpec& spec : request.jobs) specs.push_back(with_defaults(spec));
+  if (auto ok = check_submission(request, specs); !ok) return tl::unexpected(ok.error());
+  const auto by_name = index_names(specs).value();
+  JobsRecord record{{}, idempotency_key};
+  std::vector<JobId> ids;
+  for (std::size_t i = 0; i < specs.size(); ++i) {
+    auto edges = resolve(specs[i], by_name);
+    if (!edges) {
+      return fail(edges.error().code,
+                  "job " + label_of(specs[i], i) + ": " + edges.error().message);
+    }
+    Job job;
+    job.id = job_id_last_ + 1 + i;
+    job.edges = std::move(*edges);
+    job.submitted = now.wall;
+    if (specs[i].hold) {
+      job.state = JobState::held;
+      job.reason = "held by its submitter";
+    }
+    ids.push_back(job.id);
+    record.jobs.push_back(std::move(job));
+  }
+  if (request.dry_run) return std::vector<JobId>{};
+  for (std::size_t i = 0; i < specs.size(); ++i) {
+    Job& job = record.jobs[i];
+    if (specs[i].name.empty()) {
+      specs[i].name = free_name(job.id);
+      while (by_name.count(specs[i].name) != 0) specs[i].name += '-';
+    }
+  }
+  // by_name looks at the specifications, so they move last.
+  for (std::size_t i = 0; i < specs.size(); ++i) record.jobs[i].spec = std::move(specs[i]);
+  persist(std::move(record), out);
+  for (const JobId id : ids) {
+    const Job& job = jobs_.at(id);
+    announce(job, out);
+    settle_job(now, job, out);
+  }
+  return ids;
+}
+
+/// The answer of the first time, if it is the same request.
+Result<std::vector<JobId>> BatchCore::repeat_submission(const std::vector<JobId>& known,
+                                                        const SubmitJobs& request) const {
+  bool same = known.size() == request.jobs.size();
+  for (std::size_t i = 0; same && i < known.size(); ++i) {
+    const Job* job = find(known[i]);
+    if (job == nullptr) continue;  // forgotten: taken for the same
+    JobSpec given = with_defaults(request.jobs[i]);
+    if (given.name.empty()) given.name = job->spec.name;
+    same = given == job->spec;
+  }
+  if (!same) {
+    return fail(ErrorCode::already_exists,
+                "idempotency key " + text::quoted(request.idempotency_key) +
+                    ": it was used for another submission, of job " +
+                    std::to_string(known.empty() ? 0 : known.front()));
+  }
+  return known;
+}
+
+Result<void> BatchCore::check_submission(const SubmitJobs& request,
+                                         const std::vector<JobSpec>& specs) const {
+  if (storage_low_) {
+    return fail(ErrorCode::unavailable,
+                "no submissions are taken: the disk of the journal is nearly full");
+  }
+  if (specs.empty()) return fail(ErrorCode::invalid_argument, "jobs: the list is empty");
+  if (request.idempotency_key.size() > key_size_max) {
+    return fail(ErrorCode::invalid_argument, "idempotency key: more than 255 bytes");
+  }
+  const std::size_t live = jobs_.size() - ended_.size();
+  if (live + specs.size() > options_.jobs_max) {
+    return fail(ErrorCode::resource_exhausted,
+                "jobs: " + std::to_string(live) + " are live and " +
+                    std::to_string(specs.size()) + " more are submitted, the limit is " +
+                    std::to_string(options_.jobs_max));
+  }
+  for (std::size_t i = 0; i < specs.size(); ++i) {
+    const auto blame = [&](const librm::Error& error) {
+      return fail(error.code, "job " + label_of(specs[i], i) + ": " + error.message);
+    };
+    const JobSpec& spec = specs[i];
+    if (auto ok = check_spec(spec); !ok) return blame(ok.error());
+    const std::set<std::string>& roles = options_.framework.roles;
+    if (roles.count(spec.role) == 0) {
+      return blame({ErrorCode::invalid_argument,
+                    "role: no offers come in '" + spec.role + "', only in " + list_of(roles)});
+    }
+    if (spec.dependencies.size() > options_.dependency_max) {
+      return blame({ErrorCode::invalid_argument,
+                    "dependencies: " + std::to_string(spec.dependencies.size()) +
+                        ", at most " + std::to_string(options_.dependency_max)});
+    }
+    const Job* same = spec.name.empty() ? nullptr : find(spec.name);
+    if (same != nullptr && !is_terminal(same->state)) {
+      return blame({ErrorCode::already_exists,
+                    "name: job " + std::to_string(same->id) + " has it and is " +
+                        to_string(same->state) + "; cancel it or choose another name"});
+    }
+  }
+  auto by_name = index_names(specs);
+  if (!by_name) return tl::unexpected(by_name.error());
+  if (auto ok = check_cycles(specs, *by_name); !ok) return ok;
+  // Jobs of one submission are mostly alike, and clusters may be large.
+  std::map<detail::JobShape, bool, detail::JobShapeLess> sized;
+  for (std::size_t i = 0; i < specs.size(); ++i) {
+    const JobSpec& spec = specs[i];
+    if (sized.find(spec) != sized.end()) continue;
+    if (auto ok = check_size(spec); !ok) {
+      return fail(ok.error().code, "job " + label_of(spec, i) + ": " + ok.error().message);
+    }
+    sized.emplace(detail::JobShape{spec.role, spec.request, spec.constraints}, true);
+  }
+  return {};
+}
+
+/// Names mean jobs of the same submission first, then the live one, then the latest ended one.
+Result<std::vector<Edge>> BatchCore::resolve(
+    const JobSpec& spec, const std::map<std::string_view, std::size_t>& by_name) const {
+  std::vector<Edge> edges;
+  std::set<std::pair<JobId, EdgeKind>> seen;
+  for (const DependencySpec& dependency : spec.dependencies) {
+    const std::string field = std::string("after_") + to_string(dependency.kind);
+    const std::string& name = dependency.parent;
+    Edge edge;
+    edge.kind = dependency.kind;
+    if (auto sibling = by_name.find(name); sibling != by_name.end()) {
+      edge.parent = job_id_last_ + 1 + sibling->second;
+    } else {
+      JobId id = 0;
+      const auto [stop, error] = std::from_chars(name.data(), name.data() + name.size(), id);
+      const bool is_id = error == std::errc() && stop == name.data() + name.size();
+      const Job* parent = is_id ? find(id) : find(name);
+      if (parent == nullptr) {
+        return fail(ErrorCode::invalid_argument,
+                    field + ": no job " + text::quoted(name) + " is known");
+      }
+      edge.parent = parent->id;
+      edge.parent_run = parent->run;
+      edge.state = judge_edge(edge, parent);
+    }
+    if (seen.emplace(edge.parent, edge.kind).second) edges.push_back(edge);
+  }
+  return edges;
+}
+
+/// Refused where no known agent could ever hold the job. Without agents, `why` tells instead.
+Result<void> BatchCore::check_size(const JobSpec& spec) const {
+  if (shape_.nodes.empty()) return {};
+  for (const ClusterShape::Node& node : shape_.nodes) {
+    if (!fits(spec.request, node.total, spec.role)) return {};
+  }
+  // One amount that nobody has is the clearest answer.
+  for (const auto& [name, need] : spec.request.amounts) {
+    librm::Request single;
+    single.amounts.emplace(name, need);
+    const ClusterShape::Node* largest = nullptr;
+    librm::Amount most;
+    bool anywhere = false;
+    for (const ClusterShape::Node& node : shape_.nodes) {
+      const auto short_of = fits(single, node.total, spec.role);
+      anywhere = anywhere || !short_of;
+      if (short_of && (largest == nullptr || short_of->free > most)) {
+        largest = &node;
+        most = short_of->free;
+      }
+    }
+    if (anywhere || largest == nullptr) continue;
+    return fail(ErrorCode::resource_exhausted,
+                name + ": need " + to_string(need) + ", the largest agent (" +
+                    to_string(largest->agent) + ", " + largest->hostname + ") has " +
+                    to_string(most));
+  }
+  const ClusterShape::Node& first = shape_.nodes.front();
+  return fail(ErrorCode::resource_exhausted,
+              "no agent has " + to_string(spec.request) + " together; for example " +
+                  to_string(first.agent) + " (" + first.hostname + "): " +
+                  to_string(*fits(spec.request, first.total, spec.role)));
+}
+
+/// `job-42`, or longer where somebody took that name for another live job.
+std::string BatchCore::free_name(JobId id) const {
+  std::string name = "job-" + std::to_string(id);
+  for (const Job* taken = find(name); taken != nullptr && !is_terminal(taken->state);
+       taken = find(name)) {
+    name += '-';
+  }
+  return name;
+}
+
+}  // namespace batch

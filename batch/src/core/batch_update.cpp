@@ -1,0 +1,252 @@
+// News of attempts: what they mean for their jobs, by policy.
+#include <algorithm>
+#include <utility>
+
+#include "batch/batch.hpp"
+#include "text.hpp"
+
+namespace batch {
+
+namespace {
+
+using librm::TaskReason;
+using librm::TaskState;
+
+/// Added to a fence: the drift of two clocks over its length, and the time that signals take.
+constexpr librm::Duration fence_margin = librm::seconds(10);
+constexpr std::int64_t fence_drift_divisor = 100;
+
+constexpr librm::Duration repeat_delay_max = librm::seconds(10);
+
+enum class Outcome : std::uint8_t {
+  success,
+  failure,  ///< the job's own: consumes a retry
+  repeat,   ///< the cluster's: launched anew
+  unknown,  ///< over, nobody knows how, and it must not run twice
+};
+
+Outcome outcome_of(const Job& job, const librm::StatusUpdate& end) {
+  switch (end.state) {
+    case TaskState::finished: return Outcome::success;
+    case TaskState::failed:
+    case TaskState::error: return Outcome::failure;
+    case TaskState::killed:
+      return end.reason == TaskReason::time_limit_reached ||
+                     end.reason == TaskReason::memory_limit ||
+                     end.reason == TaskReason::disk_limit
+                 ? Outcome::failure
+                 : Outcome::repeat;
+    case TaskState::lost:
+      return job.spec.lost == LostPolicy::wait ? Outcome::unknown : Outcome::repeat;
+    default: return Outcome::repeat;
+  }
+}
+
+Attempt* find_attempt(Job& job, std::uint32_t run, std::uint32_t number) {
+  for (auto at = job.attempts.rbegin(); at != job.attempts.rend(); ++at) {
+    if (at->run == run && at->attempt == number) return &*at;
+  }
+  return nullptr;
+}
+
+bool is_latest(const Job& job, const Attempt& attempt) {
+  return job.attempts.back().run == attempt.run && job.attempts.back().attempt == attempt.attempt;
+}
+
+/// Doubles with every attempt in a row that the cluster, not the job, brought to an end.
+librm::Duration repeat_delay(const Job& job, const Attempt& attempt, librm::Duration unit) {
+  std::size_t streak = 1;
+  for (auto at = job.attempts.rbegin(); at != job.attempts.rend() && streak < 20; ++at) {
+    if (at->run == attempt.run && at->attempt == attempt.attempt) continue;
+    if (at->counts) break;
+    ++streak;
+  }
+  // What was lost with its agent may start at once elsewhere; a dropped launch met a busy master.
+  if (attempt.latest.state != TaskState::dropped && --streak == 0) return {};
+  return std::min(unit * (std::int64_t{1} << (streak - 1)), repeat_delay_max);
+}
+
+}  // namespace
+
+void BatchCore::on_update(librm::Now now, const librm::StatusUpdate& update, BatchActions& out) {
+  // Sent by flush(), after the records of this step.
+  if (update.sequence > 0) {
+    acks_.push_back({update.framework, update.task, update.agent, update.sequence});
+  }
+  const std::optional<TaskName> name = parse_task_id(update.task);
+  auto found = name ? jobs_.find(name->job) : jobs_.end();
+  Attempt* attempt =
+      found == jobs_.end() ? nullptr : find_attempt(found->second, name->run, name->attempt);
+  if (attempt == nullptr || is_terminal(attempt->latest.state)) {
+    kill_stray(now, update, out);
+    return;
+  }
+  if (!is_terminal(update.state) && update.state != TaskState::unknown) {
+    on_progress(now, found->second, *attempt, update, out);
+    return;
+  }
+  Attempt ended = *attempt;
+  ended.latest = update;
+  if (update.state == TaskState::unknown) {
+    // The master answers so only when no agent that may have it can still return, and after it
+    // took in all that was sent before the question: the launch never arrived.
+    ended.latest.state = TaskState::dropped;
+    ended.latest.message = "nobody knows the task: its launch never arrived";
+  }
+  on_end(now, found->second, std::move(ended), out);
+}
+
+/// What is over for its job, or forgotten, must not run on.
+void BatchCore::kill_stray(librm::Now now, const librm::StatusUpdate& update, BatchActions& out) {
+  if (is_terminal(update.state) || update.state == TaskState::unknown ||
+      update.state == TaskState::unreachable) {
+    return;
+  }
+  trace(update.task, "is over or unknown here, and is killed");
+  call(now, librm::KillTask{update.framework, update.task, update.agent, std::nullopt}, out);
+}
+
+void BatchCore::on_progress(librm::Now now, Job& job, Attempt& attempt,
+                            const librm::StatusUpdate& update, BatchActions& out) {
+  const bool news = attempt.latest.state != update.state;
+  attempt.latest = update;
+  if (update.state == TaskState::unreachable) {
+    if (news) on_unreachable(now, job, attempt, out);
+    return;
+  }
+  timers_.clear({TimerKey::Kind::fence, job.id, attempt.attempt});
+  if (is_terminal(job.state)) {
+    kill_stray(now, update, out);
+    return;
+  }
+  if (job.state == JobState::pending && is_latest(job, attempt)) {
+    // It was given up, and is back before another one was launched.
+    JobChangeRecord record = change_of(job);
+    record.state = JobState::running;
+    record.reason.clear();
+    record.not_before.reset();
+    change(now, std::move(record), out);
+  } else if (news) {
+    if (!job.cancel_requested) job.reason.clear();
+    announce(job, out);
+  }
+  if (update.state == TaskState::running && !job.started) {
+    job.started = update.started.value_or(now.wall);
+    started_in_memory_.insert(job.id);
+    settling_.push_back(job.id);
+  }
+}
+
+void BatchCore::on_unreachable(librm::Now now, Job& job, const Attempt& attempt,
+                               BatchActions& out) {
+  if (is_terminal(job.state)) return;
+  const std::string reason = "agent " + to_string(attempt.agent) + " is unreachable";
+  trace(attempt.latest.task, reason);
+  const bool alone = std::none_of(job.attempts.begin(), job.attempts.end(), [](const Attempt& a) {
+    return !is_terminal(a.latest.state) && a.latest.state != TaskState::unreachable;
+  });
+  if (job.spec.lost == LostPolicy::rerun && alone && job.state == JobState::running &&
+      !job.cancel_requested) {
+    JobChangeRecord record = change_of(job);
+    record.state = JobState::pending;
+    record.reason = reason + "; launched anew by policy 'rerun'";
+    change(now, std::move(record), out);
+    return;
+  }
+  if (job.spec.lost == LostPolicy::fence && job.spec.fence_after) {
+    // The agent's lease had ended before the master gave it up, so its own count began earlier.
+    const librm::Duration bound = *job.spec.fence_after;
+    timers_.set({TimerKey::Kind::fence, job.id, attempt.attempt},
+                now.mono + bound + bound / fence_drift_divisor + job.spec.kill_grace + fence_margin);
+  }
+  if (!job.cancel_requested && job.state == JobState::running) job.reason = reason;
+  announce(job, out);
+}
+
+void BatchCore::on_fence(librm::Now now, const TimerKey& key, BatchActions& out) {
+  auto found = jobs_.find(key.job);
+  if (found == jobs_.end()) return;
+  Attempt* attempt = find_attempt(found->second, found->second.run, key.attempt);
+  if (attempt == nullptr || attempt->latest.state != TaskState::unreachable) return;
+  Attempt ended = *attempt;
+  ended.latest.state = TaskState::gone;
+  ended.latest.reason = TaskReason::agent_unreachable;
+  ended.latest.sequence = 0;
+  ended.latest.message =
+      "agent " + to_string(ended.agent) + " is unreachable, its fence has killed the task by now";
+  on_end(now, found->second, std::move(ended), out);
+}
+
+void BatchCore::on_end(librm::Now now, Job& job, Attempt attempt, BatchActions& out) {
+  timers_.clear({TimerKey::Kind::fence, job.id, attempt.attempt});
+  trace(attempt.latest.task, text::end_of(attempt.latest));
+  JobChangeRecord record = change_of(job);
+  if (!record.started && attempt.latest.started) {
+    // News of its running was overtaken by news of its end: children may have waited for it.
+    record.started = attempt.latest.started;
+    settling_.push_back(job.id);
+  }
+  const bool others = std::any_of(job.attempts.begin(), job.attempts.end(), [&](const Attempt& a) {
+    return !is_terminal(a.latest.state) && (a.run != attempt.run || a.attempt != attempt.attempt);
+  });
+  const bool decides = attempt.latest.state == TaskState::finished ||
+                       (job.cancel_requested ? !others : is_latest(job, attempt));
+  if (is_terminal(job.state) || !decides) {
+    attempt.counts = false;
+    if (is_terminal(job.state)) record.started = job.started;
+    record.attempt = std::move(attempt);
+    persist(std::move(record), out);
+    return;
+  }
+  decide(now, job, attempt, record);
+  record.attempt = attempt;
+  change(now, std::move(record), out);
+  if (is_terminal(job.state)) kill_attempts(now, job, &attempt, out);
+}
+
+void BatchCore::decide(librm::Now now, const Job& job, Attempt& attempt,
+                       JobChangeRecord& change) const {
+  const librm::StatusUpdate& end = attempt.latest;
+  const auto over = [&](JobState state, std::string reason) {
+    change.state = state;
+    change.reason = std::move(reason);
+    change.ended = end.ended.value_or(now.wall);
+    change.not_before.reset();
+    change.exit_code = end.exit_code;
+    change.signal = end.signal;
+  };
+  const Outcome outcome = outcome_of(job, end);
+  if (outcome == Outcome::success) return over(JobState::finished, "");
+  if (job.cancel_requested) return over(JobState::cancelled, job.reason);
+  if (outcome == Outcome::unknown) {
+    const std::string& detail = end.message.empty() ? to_string(end.reason) : end.message;
+    return over(JobState::failed, "exit status unknown: " + detail);
+  }
+  if (outcome == Outcome::repeat) {
+    attempt.counts = false;
+    return again(now, job, attempt, change);
+  }
+  change.failures = job.failures + 1;
+  if (change.failures > job.spec.retries) {
+    std::string reason = text::end_of(end);
+    if (job.spec.retries > 0) reason += " (attempt " + std::to_string(change.failures) + ")";
+    return over(JobState::failed, std::move(reason));
+  }
+  change.state = JobState::pending;
+  change.reason = text::end_of(end) + "; retry " + std::to_string(change.failures) + " of " +
+                  std::to_string(job.spec.retries);
+  change.not_before.reset();
+  if (job.spec.retry_delay.ns > 0) change.not_before = now.wall + job.spec.retry_delay;
+}
+
+/// A new attempt that consumes no retry.
+void BatchCore::again(librm::Now now, const Job& job, const Attempt& attempt,
+                      JobChangeRecord& change) const {
+  change.state = JobState::pending;
+  change.reason = text::end_of(attempt.latest) + "; launched anew";
+  change.not_before.reset();
+  const librm::Duration delay = repeat_delay(job, attempt, options_.dropped_retry_delay);
+  if (delay.ns > 0) change.not_before = now.wall + delay;
+}
+
+}  // namespace batch

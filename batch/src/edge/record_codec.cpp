@@ -1,0 +1,112 @@
+// The encoding of jobs and of the records about them, with their numbers.
+#include "batch/edge/record_codec.hpp"
+
+#include "batch/job.hpp"
+#include "librm/wire/archive.hpp"
+#include "librm/wire/codec.hpp"
+#include "librm/wire/fields.hpp"
+#include "librm/wire/fields_cluster.hpp"
+
+// The order of fields is the encoding: new ones go last, as optional_tail in a serialize() by
+// hand. What is nested is in an envelope of its own, so that it can grow without its parents.
+
+namespace librm {
+
+template <>
+struct WireEnum<batch::EdgeKind>
+    : WireEnumRange<batch::EdgeKind::ok, batch::EdgeKind::corresponding> {};
+template <>
+struct WireEnum<batch::EdgeState>
+    : WireEnumRange<batch::EdgeState::pending, batch::EdgeState::unsatisfiable> {};
+template <>
+struct WireEnum<batch::OnDependencyFailed>
+    : WireEnumRange<batch::OnDependencyFailed::cancel, batch::OnDependencyFailed::run> {};
+template <>
+struct WireEnum<batch::LostPolicy>
+    : WireEnumRange<batch::LostPolicy::wait, batch::LostPolicy::rerun> {};
+template <>
+struct WireEnum<batch::JobState>
+    : WireEnumRange<batch::JobState::pending, batch::JobState::cancelled> {};
+
+}  // namespace librm
+
+namespace batch {
+
+/// The fields of a nested struct, in an envelope of version 1.
+#define BATCH_WIRE_NESTED(Type, ...)                       \
+  struct Type##Fields {                                    \
+    Type& value;                                           \
+  };                                                       \
+  template <class Archive>                                 \
+  void serialize(Archive& archive, Type##Fields& fields) { \
+    Type& value = fields.value;                            \
+    LIBRM_WIRE_EXPAND(LIBRM_WIRE_EACH(__VA_ARGS__))        \
+  }                                                        \
+  template <class Archive>                                 \
+  void serialize(Archive& archive, Type& value) {          \
+    Type##Fields fields{value};                            \
+    auto envelope = librm::enveloped(fields);              \
+    archive(envelope);                                     \
+  }
+
+BATCH_WIRE_NESTED(DependencySpec, parent, kind)
+BATCH_WIRE_NESTED(Edge, parent, parent_run, kind, state)
+BATCH_WIRE_NESTED(JobSpec, name, description, owner, role, command, request, priority, retries,
+                  retry_delay, time_limit, kill_grace, dependencies, on_dependency_failed, lost,
+                  fence_after, constraints, labels, hold)
+BATCH_WIRE_NESTED(Attempt, run, attempt, agent, incarnation, hostname, resources, latest, launched,
+                  counts)
+BATCH_WIRE_NESTED(Job, id, spec, edges, state, reason, cancel_requested, run, failures, submitted,
+                  started, ended, not_before, exit_code, signal, attempts)
+
+using Launch = LaunchRecord::Launch;
+BATCH_WIRE_NESTED(Launch, job, attempt)
+
+LIBRM_WIRE(FrameworkIdRecord, framework)
+LIBRM_WIRE(JobsRecord, jobs, idempotency_key)
+LIBRM_WIRE(LaunchRecord, launches)
+LIBRM_WIRE(JobChangeRecord, job, state, reason, cancel_requested, run, failures, started, ended,
+           not_before, exit_code, signal, attempt)
+LIBRM_WIRE(EdgeRecord, child, edge)
+LIBRM_WIRE(JobRemovedRecord, job)
+LIBRM_WIRE(SubmissionKeyRecord, key, jobs)
+LIBRM_WIRE(JobIdRecord, last)
+
+#undef BATCH_WIRE_NESTED
+
+}  // namespace batch
+
+// Append only. A number is never changed and never used again; a new trailing field raises the
+// version.
+namespace librm {
+
+#define BATCH_RECORD_NUMBER(Type, ...)                        \
+  template <>                                                 \
+  struct WireNumber<batch::Type> : WireNumbers<__VA_ARGS__> { \
+    static constexpr const char* name = #Type;                \
+  }
+
+BATCH_RECORD_NUMBER(FrameworkIdRecord, 1);
+BATCH_RECORD_NUMBER(JobsRecord, 2);
+BATCH_RECORD_NUMBER(LaunchRecord, 3);
+BATCH_RECORD_NUMBER(JobChangeRecord, 4);
+BATCH_RECORD_NUMBER(EdgeRecord, 5);
+BATCH_RECORD_NUMBER(JobRemovedRecord, 6);
+BATCH_RECORD_NUMBER(SubmissionKeyRecord, 7);
+BATCH_RECORD_NUMBER(JobIdRecord, 8);
+
+#undef BATCH_RECORD_NUMBER
+
+}  // namespace librm
+
+namespace batch {
+
+librm::RecordEntry encode_batch_record(const BatchRecord& record) {
+  return librm::encode_record_entry(record, librm::batch_stream);
+}
+
+librm::Result<BatchRecord> decode_batch_record(const librm::RecordEntry& entry) {
+  return librm::decode_record_entry<BatchRecord>(entry);
+}
+
+}  // namespace batch

@@ -1,0 +1,28 @@
+// What this host has: the resources that an agent offers where nobody says otherwise.
+#pragma once
+
+#include <string>
+
+#include "librm/base/id.hpp"
+#include "librm/base/result.hpp"
+#include "librm/resource/resources.hpp"
+
+namespace librm::daemon {
+
+/// cpus: the hardware threads that this process may use; mem: MiB of memory less 1 GiB (half of it
+/// below 2 GiB); disk: MiB of the file system of `work_dir` less 5 GiB (half of it below 10 GiB);
+/// ports 31000-32000.
+Resources detect_resources(const std::string& work_dir);
+
+/// `given` replaces what was detected, name by name.
+Resources override_resources(const Resources& detected, const Resources& given);
+
+/// The first 64 bits of the kernel's boot id, which changes with every boot and never is 0.
+Result<Incarnation> read_incarnation();
+
+std::string detect_hostname();
+
+/// The file `name` beside this program's own.
+std::string beside_own_program(const std::string& name);
+
+}  // namespace librm::daemon

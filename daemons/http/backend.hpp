@@ -1,0 +1,51 @@
+// What the HTTP edge needs of the daemons: implemented by them, and by tests.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "batch/cluster_core.hpp"
+#include "librm/base/id.hpp"
+#include "librm/base/result.hpp"
+#include "librm/base/time.hpp"
+#include "librm/cluster/agent.hpp"
+
+namespace librm::http {
+
+/// The master behind its routes. Everything is on the loop's thread; views are valid until control
+/// goes back to the loop; callbacks are called once, never from within the request.
+class MasterBackend {
+ public:
+  virtual ~MasterBackend() = default;
+  /// Recovered, leading, not stopping.
+  virtual bool ready() const = 0;
+  virtual const batch::ClusterCore& core() const = 0;
+  virtual Now now() const = 0;
+  /// The address that others are told.
+  virtual std::string http_address() const = 0;
+
+  using OnSubmit = std::function<void(const batch::SubmitAnswer&)>;
+  using OnResult = std::function<void(const Result<void>&)>;
+  virtual void submit(std::vector<batch::JobSpec> jobs, std::string idempotency_key, bool dry_run,
+                      OnSubmit callback) = 0;
+  virtual void cancel(batch::JobId job, std::string reason, OnResult callback) = 0;
+
+  /// For as long as the backend lives: every durable change of a job, in order. One subscriber.
+  virtual void on_job_changed(std::function<void(const batch::JobChanged&)> callback) = 0;
+};
+
+/// The agent behind its routes, under the same rules.
+class AgentBackend {
+ public:
+  virtual ~AgentBackend() = default;
+  virtual bool ready() const = 0;
+  virtual const AgentCore& core() const = 0;
+  /// Above `<framework>/<task>/stdout`.
+  virtual std::string runs_directory() const = 0;
+  /// For as long as the backend lives: called when any view may have changed. One subscriber.
+  virtual void on_change(std::function<void()> callback) = 0;
+};
+
+}  // namespace librm::http

@@ -1,0 +1,409 @@
+// From requests to the core's views and the backend's changes, and from these to JSON.
+#include "http/master_http.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include "batch/edge/job_json.hpp"
+#include "common/version.hpp"
+#include "http/json.hpp"
+#include "http/master_views.hpp"
+#include "http/parameters.hpp"
+#include "http/problem.hpp"
+#include "http/router.hpp"
+#include "http/text.hpp"
+
+namespace librm::http {
+
+using batch::Job;
+using batch::JobId;
+
+namespace {
+
+constexpr std::size_t idempotency_key_bytes_max = 255;
+constexpr std::uint64_t last_max = 10'000;
+
+HttpResponse event_stream() { return {200, "text/event-stream", {}, ""}; }
+
+/// The states of `state=pending,running`; all where it is absent.
+Result<std::set<batch::JobState>> states_parameter(const HttpRequest& request) {
+  std::set<batch::JobState> states;
+  std::string_view rest = request.parameter("state");
+  std::string known;
+  for (int i = 1; i <= static_cast<int>(batch::JobState::cancelled); ++i) {
+    known += (i == 1 ? "" : ", ") + std::string(to_string(static_cast<batch::JobState>(i)));
+  }
+  while (!rest.empty()) {
+    const std::string_view word = rest.substr(0, rest.find(','));
+    rest.remove_prefix(std::min(rest.size(), word.size() + 1));
+    const std::size_t before = states.size();
+    for (int i = 1; i <= static_cast<int>(batch::JobState::cancelled); ++i) {
+      const auto state = static_cast<batch::JobState>(i);
+      if (word == to_string(state)) states.insert(state);
+    }
+    if (states.size() > before || word.empty()) continue;
+    return fail(ErrorCode::invalid_argument,
+                "unknown job state '" + std::string(word) + "'; there are " + known);
+  }
+  return states;
+}
+
+}  // namespace
+
+class MasterHttp::Impl {
+ public:
+  Impl(asio::io_context& io, MasterBackend& backend, MasterHttpOptions options)
+      : backend_(backend), options_(options), events_(io, event_source(), options.events) {
+    add_routes();
+    backend_.on_job_changed([this](const batch::JobChanged& c) { events_.on_job_changed(c); });
+  }
+
+  Router router_;
+
+ private:
+  using Handling = void (Impl::*)(const HttpRequest&, const Params&, Responder);
+
+  void add(const char* method, const char* pattern, Handling handling) {
+    router_.add(
+        method, pattern,
+        [this, handling](const HttpRequest& request, const Params& params, Responder responder) {
+          if (!backend_.ready() && request.segments.front() == "v1") {
+            return responder.reply(problem(not_ready()));
+          }
+          (this->*handling)(request, params, std::move(responder));
+        });
+  }
+
+  void add_routes() {
+    add("GET", "/livez", &Impl::live);
+    add("GET", "/readyz", &Impl::readiness);
+    add("GET", "/v1/version", &Impl::version);
+    add("GET", "/v1/state", &Impl::state);
+    add("GET", "/v1/nodes", &Impl::nodes);
+    add("GET", "/v1/nodes/{id}", &Impl::node);
+    add("GET", "/v1/frameworks", &Impl::frameworks);
+    add("GET", "/v1/events", &Impl::events);
+    add("GET", "/v1/jobs", &Impl::list_jobs);
+    add("POST", "/v1/jobs", &Impl::submit);
+    add("GET", "/v1/jobs/{job}", &Impl::job);
+    add("GET", "/v1/jobs/{job}/why", &Impl::why);
+    add("GET", "/v1/jobs/{job}/logs", &Impl::logs);
+    add("POST", "/v1/jobs/{job}/cancel", &Impl::cancel);
+  }
+
+  JobEvents::Source event_source() {
+    return {[this] { return backend_.core().master().epoch(); },
+            [this](JobId id) { return batch().find(id); },
+            [this](const Job& job) { return dump(to_json(job, false)); }};
+  }
+
+  const batch::BatchCore& batch() const { return backend_.core().batch(); }
+  const MasterCore& master() const { return backend_.core().master(); }
+
+  static Error not_ready() {
+    return {ErrorCode::unavailable, "the master is not ready: it has not recovered, or it stops"};
+  }
+
+  // --- the daemon ---
+
+  void live(const HttpRequest&, const Params&, Responder responder) {
+    responder.reply({200, "text/plain", {}, "ok\n"});
+  }
+
+  void readiness(const HttpRequest&, const Params&, Responder responder) {
+    if (!backend_.ready()) return responder.reply(problem(not_ready()));
+    const bool low = master().storage_low();
+    responder.reply({200,
+                     "text/plain",
+                     {},
+                     low ? "ok, but storage is low: submissions are refused\n" : "ok\n"});
+  }
+
+  void version(const HttpRequest&, const Params&, Responder responder) {
+    responder.reply(json_response({{"version", daemon::version}}));
+  }
+
+  // --- the cluster ---
+
+  void state(const HttpRequest&, const Params&, Responder responder) {
+    const Json& jobs = counts_.by_state(batch(), backend_.now().mono);
+    responder.reply(json_response(state_to_json(backend_.core(), backend_.http_address(), jobs)));
+  }
+
+  void nodes(const HttpRequest&, const Params&, Responder responder) {
+    responder.reply(json_response(nodes_to_json(master())));
+  }
+
+  void node(const HttpRequest&, const Params& params, Responder responder) {
+    const std::string& text = params.at("id");
+    const auto id = parse_id<AgentId>(text);
+    auto found = id ? node_to_json(master(), *id) : std::nullopt;
+    if (!found) {
+      return responder.reply(
+          problem(Error{ErrorCode::not_found, "node '" + text + "': no such node"}));
+    }
+    responder.reply(json_response(std::move(*found)));
+  }
+
+  void frameworks(const HttpRequest&, const Params&, Responder responder) {
+    responder.reply(json_response(frameworks_to_json(master())));
+  }
+
+  // --- jobs ---
+
+  Json to_json(const Job& job, bool with_attempts) const {
+    batch::JobLookup lookup;
+    lookup.job_name = [this](JobId id) {
+      const Job* other = batch().find(id);
+      return other != nullptr ? other->spec.name : std::string();
+    };
+    lookup.http_address = [this](AgentId id) { return http_address(id); };
+    return batch::job_to_json(job, with_attempts, lookup);
+  }
+
+  std::string http_address(AgentId id) const {
+    const auto found = master().agents().find(id);
+    return found == master().agents().end() ? std::string() : found->second.record.http_address;
+  }
+
+  /// By id, by name, or counted from the newest: `42`, `count`, `last`, `last-2`.
+  Result<const Job*> select(const std::string& selector) const {
+    if (selector == "last" || selector.starts_with("last-")) {
+      const auto back = selector == "last" ? 0 : parse_number(selector.substr(5));
+      if (back && *back <= last_max) {
+        if (*back >= batch().jobs().size()) {
+          return fail(ErrorCode::not_found, "job '" + selector + "': there are " +
+                                                std::to_string(batch().jobs().size()) + " jobs");
+        }
+        auto newest = batch().jobs().rbegin();
+        std::advance(newest, static_cast<std::ptrdiff_t>(*back));
+        return &newest->second;
+      }
+    }
+    const auto id = parse_number(selector);
+    const Job* job = id ? batch().find(*id) : batch().find(std::string_view(selector));
+    if (job != nullptr) return job;
+    return fail(ErrorCode::not_found,
+                "job " + (id ? selector : "'" + selector + "'") + ": no such job");
+  }
+
+  /// Calls `use` with the job, or answers that there is none.
+  template <class Use>
+  void with_job(const Params& params, Responder& responder, Use use) const {
+    const auto found = select(params.at("job"));
+    if (!found) return responder.reply(problem(found.error()));
+    use(**found);
+  }
+
+  void job(const HttpRequest&, const Params& params, Responder responder) {
+    with_job(params, responder,
+             [&](const Job& found) { responder.reply(json_response(to_json(found, true))); });
+  }
+
+  void why(const HttpRequest&, const Params& params, Responder responder) {
+    with_job(params, responder, [&](const Job& found) {
+      responder.reply(json_response(batch::why_to_json(batch().why(found, backend_.now()))));
+    });
+  }
+
+  void list_jobs(const HttpRequest& request, const Params&, Responder responder) {
+    const auto known = check_parameters(request, {"state", "name", "limit", "cursor"});
+    if (!known) return responder.reply(problem(known.error()));
+    const auto states = states_parameter(request);
+    if (!states) return responder.reply(problem(states.error()));
+    const auto limit = number_parameter(request, "limit", 1, options_.page_max);
+    if (!limit) return responder.reply(problem(limit.error()));
+    const auto cursor = number_parameter(request, "cursor", 1, UINT64_MAX);
+    if (!cursor) return responder.reply(problem(cursor.error()));
+    const std::string_view glob = request.parameter("name");
+
+    const auto& jobs = batch().jobs();
+    // The cursor is the last job that was looked at.
+    auto next =
+        std::make_reverse_iterator(cursor->has_value() ? jobs.lower_bound(**cursor) : jobs.end());
+    const std::size_t wanted = limit->value_or(options_.page_default);
+    Json page = Json::array();
+    JobId last = 0;
+    for (std::size_t seen = 0; next != jobs.rend(); ++next, ++seen) {
+      if (page.size() >= wanted || seen >= options_.scan_max) break;
+      const Job& one = next->second;
+      last = one.id;
+      if (!states->empty() && !states->contains(one.state)) continue;
+      if (!glob.empty() && !glob_match(glob, one.spec.name)) continue;
+      page.push_back(to_json(one, false));
+    }
+    const bool more = next != jobs.rend();
+    responder.reply(json_response(
+        {{"jobs", std::move(page)}, {"next_cursor", more ? Json(std::to_string(last)) : Json()}}));
+  }
+
+  void submit(const HttpRequest& request, const Params&, Responder responder) {
+    const auto known = check_parameters(request, {"dry_run", "follow"});
+    if (!known) return responder.reply(problem(known.error()));
+    const auto dry_run = flag_parameter(request, "dry_run");
+    if (!dry_run) return responder.reply(problem(dry_run.error()));
+    const auto follow = flag_parameter(request, "follow");
+    if (!follow) return responder.reply(problem(follow.error()));
+    const std::string key(request.header("Idempotency-Key"));
+    if (key.size() > idempotency_key_bytes_max) {
+      return responder.reply(
+          problem(Error{ErrorCode::invalid_argument,
+                        "Idempotency-Key: at most " + std::to_string(idempotency_key_bytes_max) +
+                            " bytes, got " + std::to_string(key.size())}));
+    }
+    const bool ndjson = request.header("Content-Type").starts_with("application/x-ndjson");
+    auto specs = batch::job_specs_from_json(request.body,
+                                            ndjson ? batch::JobText::ndjson : batch::JobText::json);
+    if (!specs) return responder.reply(problem(specs.error()));
+    std::vector<std::string> names;
+    if (*dry_run) {
+      for (const auto& spec : *specs) names.push_back(spec.name);
+    }
+    backend_.submit(std::move(*specs), key, *dry_run,
+                    [this, responder, names, dry = *dry_run,
+                     following = *follow](const batch::SubmitAnswer& answer) mutable {
+                      on_submitted(answer, responder, names, dry, following);
+                    });
+  }
+
+  void on_submitted(const batch::SubmitAnswer& answer, Responder& responder,
+                    const std::vector<std::string>& names, bool dry_run, bool follow) {
+    if (!answer.jobs) return responder.reply(problem(answer.jobs.error()));
+    Json list = Json::array();
+    if (dry_run) {
+      for (const std::string& name : names) list.push_back({{"id", nullptr}, {"name", name}});
+      return responder.reply(json_response({{"jobs", std::move(list)}, {"dry_run", true}}));
+    }
+    for (const JobId id : *answer.jobs) {
+      const Job* found = batch().find(id);
+      list.push_back({{"id", id}, {"name", found != nullptr ? found->spec.name : ""}});
+    }
+    if (!follow) return responder.reply(json_response({{"jobs", std::move(list)}}, 201));
+    events_.follow(responder.stream(event_stream()), *answer.jobs,
+                   dump({{"jobs", std::move(list)}}), answer.repeated);
+  }
+
+  void cancel(const HttpRequest& request, const Params& params, Responder responder) {
+    std::string reason;
+    if (!request.body.empty()) {
+      const auto read = cancel_reason(request.body);
+      if (!read) return responder.reply(problem(read.error()));
+      reason = *read;
+    }
+    with_job(params, responder, [&](const Job& found) {
+      backend_.cancel(
+          found.id, reason, [this, id = found.id, responder](const Result<void>& result) mutable {
+            if (!result) return responder.reply(problem(result.error()));
+            const Job* now = batch().find(id);
+            responder.reply(
+                json_response(now != nullptr ? to_json(*now, true) : Json{{"id", id}}, 202));
+          });
+    });
+  }
+
+  static batch::InputResult<std::string> cancel_reason(const std::string& body) {
+    const auto refuse = [](const std::string& path, const std::string& detail) {
+      return tl::unexpected(batch::InputError{Error{ErrorCode::invalid_argument, detail},
+                                              {batch::FieldError{path, detail}}});
+    };
+    if (body.size() > 64 << 10) return refuse("", "a reason of more than 64 KiB");
+    const Json json = Json::parse(body, nullptr, false);
+    if (!json.is_object()) return refuse("", "the body must be a JSON object or empty");
+    std::string reason;
+    for (const auto& [name, value] : json.items()) {
+      if (name != "reason")
+        return refuse("/" + name, "unknown field '" + name + "'; there is 'reason'");
+      if (!value.is_string()) return refuse("/reason", "reason must be text");
+      reason = value.get<std::string>();
+    }
+    return reason;
+  }
+
+  // --- logs and events ---
+
+  void logs(const HttpRequest& request, const Params& params, Responder responder) {
+    const auto known = check_parameters(request, {"stream", "offset", "follow", "attempt"});
+    if (!known) return responder.reply(problem(known.error()));
+    const auto attempt = number_parameter(request, "attempt", 1, UINT32_MAX);
+    if (!attempt) return responder.reply(problem(attempt.error()));
+    std::string stream(request.parameter("stream"));
+    if (stream.empty()) stream = "stdout";
+    if (stream != "stdout" && stream != "stderr") {
+      return responder.reply(
+          problem(Error{ErrorCode::invalid_argument, "query parameter 'stream' is '" + stream +
+                                                         "'; it may be stdout or stderr"}));
+    }
+    with_job(params, responder, [&](const Job& found) {
+      auto location = log_location(found, *attempt, stream);
+      if (!location) return responder.reply(problem(location.error()));
+      std::string query;
+      for (const char* name : {"offset", "follow"}) {
+        if (!request.query.contains(name)) continue;
+        query += (query.empty() ? "?" : "&") + std::string(name) + '=' +
+                 percent_encode(request.parameter(name));
+      }
+      responder.reply({307, "text/plain", {{"Location", *location + query}}, ""});
+    });
+  }
+
+  Result<std::string> log_location(const Job& job, std::optional<std::uint64_t> attempt,
+                                   const std::string& stream) const {
+    const std::string name = "job " + std::to_string(job.id);
+    if (job.attempts.empty()) {
+      return fail(ErrorCode::failed_precondition,
+                  name + " is " + to_string(job.state) + " and has no attempt yet");
+    }
+    // The latest run's, where several runs have attempts of one number.
+    const auto wanted = std::find_if(
+        job.attempts.rbegin(), job.attempts.rend(),
+        [&](const batch::Attempt& one) { return !attempt || one.attempt == *attempt; });
+    if (wanted == job.attempts.rend()) {
+      const std::uint32_t last = job.attempts.back().attempt;
+      // One that may still come is not missing.
+      const bool may_come = *attempt > last && !batch::is_terminal(job.state);
+      return fail(may_come ? ErrorCode::failed_precondition : ErrorCode::not_found,
+                  name + " has no attempt " + std::to_string(*attempt) + "; the last one is " +
+                      std::to_string(last));
+    }
+    const std::string address = http_address(wanted->agent);
+    const auto framework = batch().framework();
+    if (address.empty() || !framework) {
+      return fail(ErrorCode::unavailable,
+                  name + ": agent " + librm::to_string(wanted->agent) + " has no HTTP address");
+    }
+    const std::string task = batch::task_id({job.id, std::nullopt, wanted->run, wanted->attempt});
+    return "http://" + address + "/v1/tasks/" + librm::to_string(*framework) + '/' +
+           percent_encode(task) + "/files/" + stream;
+  }
+
+  void events(const HttpRequest& request, const Params&, Responder responder) {
+    const auto known = check_parameters(request, {"job"});
+    if (!known) return responder.reply(problem(known.error()));
+    std::optional<JobId> only;
+    if (request.query.contains("job")) {
+      const auto found = select(std::string(request.parameter("job")));
+      if (!found) return responder.reply(problem(found.error()));
+      only = (*found)->id;
+    }
+    events_.watch(responder.stream(event_stream()), only, request.header("Last-Event-ID"));
+  }
+
+  MasterBackend& backend_;
+  const MasterHttpOptions options_;
+  JobEvents events_;
+  JobCounts counts_;
+};
+
+MasterHttp::MasterHttp(asio::io_context& io, MasterBackend& backend, MasterHttpOptions options)
+    : impl_(std::make_unique<Impl>(io, backend, options)) {}
+MasterHttp::~MasterHttp() = default;
+
+void MasterHttp::handle(const HttpRequest& request, Responder responder) const {
+  impl_->router_.handle(request, std::move(responder));
+}
+
+std::vector<std::pair<std::string, std::string>> MasterHttp::routes() const {
+  return impl_->router_.routes();
+}
+
+}  // namespace librm::http

@@ -1,0 +1,49 @@
+// Strict reading of query parameters.
+#include "http/parameters.hpp"
+
+#include <string>
+
+#include "http/text.hpp"
+
+namespace librm::http {
+
+Result<void> check_parameters(const HttpRequest& request,
+                              std::initializer_list<std::string_view> known) {
+  for (const auto& [name, value] : request.query) {
+    bool found = false;
+    std::string all;
+    for (const std::string_view one : known) {
+      found = found || one == name;
+      all += (all.empty() ? "" : ", ") + std::string(one);
+    }
+    if (found) continue;
+    return fail(ErrorCode::invalid_argument,
+                "unknown query parameter '" + name + "'; " +
+                    (all.empty() ? "there are none here" : "there are " + all));
+  }
+  return {};
+}
+
+Result<bool> flag_parameter(const HttpRequest& request, std::string_view name) {
+  const auto found = request.query.find(name);
+  if (found == request.query.end()) return false;
+  const std::string& value = found->second;
+  if (value.empty() || value == "1" || value == "true") return true;
+  if (value == "0" || value == "false") return false;
+  return fail(ErrorCode::invalid_argument,
+              "query parameter '" + std::string(name) + "' is '" + value + "'; it may be 0 or 1");
+}
+
+Result<std::optional<std::uint64_t>> number_parameter(const HttpRequest& request,
+                                                      std::string_view name, std::uint64_t min,
+                                                      std::uint64_t max) {
+  const auto found = request.query.find(name);
+  if (found == request.query.end()) return std::nullopt;
+  const auto number = parse_number(found->second);
+  if (number && *number >= min && *number <= max) return number;
+  return fail(ErrorCode::invalid_argument, "query parameter '" + std::string(name) + "' is '" +
+                                               found->second + "'; it must be a number from " +
+                                               std::to_string(min) + " to " + std::to_string(max));
+}
+
+}  // namespace librm::http

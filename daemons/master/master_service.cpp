@@ -1,0 +1,366 @@
+// What the master's core wants done is done here; no policy.
+#include "master/master_service.hpp"
+
+#include <unistd.h>
+
+#include <asio/io_context.hpp>
+#include <asio/post.hpp>
+#include <asio/steady_timer.hpp>
+#include <chrono>
+#include <optional>
+#include <utility>
+#include <variant>
+
+#include "batch/edge/record_codec.hpp"
+#include "common/files.hpp"
+#include "common/log.hpp"
+#include "common/text.hpp"
+#include "librm/base/check.hpp"
+#include "librm/runtime/asio_driver.hpp"
+#include "librm/runtime/asio_transport.hpp"
+#include "librm/store/sqlite_journal.hpp"
+#include "librm/wire/record.hpp"
+
+namespace librm::daemon {
+namespace {
+
+using batch::ClusterCore;
+
+// Terminal records of a full cluster fit in what is left when submissions are first refused.
+constexpr std::int64_t storage_low_bytes = 64LL << 20;
+constexpr std::int64_t storage_enough_bytes = 128LL << 20;
+constexpr std::chrono::seconds storage_check_interval{5};
+constexpr std::chrono::seconds stop_timeout{5};
+
+RecordEntry encode(const ClusterCore::Record& record) {
+  if (const auto* master = std::get_if<MasterRecord>(&record)) return encode_record(*master);
+  return batch::encode_batch_record(std::get<batch::BatchRecord>(record));
+}
+
+std::uint16_t stream_of(const ClusterCore::Record& record) {
+  return std::holds_alternative<MasterRecord>(record) ? master_stream : batch_stream;
+}
+
+Result<ClusterCore::Record> decode(const RecordEntry& entry) {
+  if (entry.stream == master_stream) {
+    Result<MasterRecord> record = decode_master_record(entry);
+    if (!record) return tl::unexpected<Error>(record.error());
+    return ClusterCore::Record(std::move(*record));
+  }
+  if (entry.stream == batch_stream) {
+    Result<batch::BatchRecord> record = batch::decode_batch_record(entry);
+    if (!record) return tl::unexpected<Error>(record.error());
+    return ClusterCore::Record(std::move(*record));
+  }
+  return fail(ErrorCode::unsupported,
+              "stream " + std::to_string(entry.stream) + ": not a master's");
+}
+
+}  // namespace
+
+struct MasterService::Impl {
+  Impl(asio::io_context& context, MasterConfig c, std::function<void(int)> end)
+      : io(context),
+        config(std::move(c)),
+        on_end(std::move(end)),
+        core(config.master, config.batch, log_trace()),
+        transport(context, TransportOptions{}, callbacks()),
+        storage_timer(context),
+        stop_timer(context) {}
+
+  // --- the cluster port ---
+
+  Transport::Callbacks callbacks() {
+    Transport::Callbacks result;
+    result.on_received = [this](ConnectionId connection, Message message) {
+      post(MasterEvent(Received{connection, std::move(message)}));
+    };
+    result.on_closed = [this](ConnectionId connection, const std::string& reason) {
+      log(LogLevel::debug, "connection closed",
+          {{"connection", to_string(connection)}, {"reason", reason}});
+      post(MasterEvent(Closed{connection}));
+    };
+    result.on_bad_peer = [](const std::string& peer, const std::string& reason) {
+      log(LogLevel::warn, reason, {{"peer", peer}});
+    };
+    return result;
+  }
+
+  void post(MasterEvent event) { driver->post(ClusterCore::Event(std::move(event))); }
+  void post(batch::BatchEvent event) { driver->post(ClusterCore::Event(std::move(event))); }
+
+  // --- start ---
+
+  Result<void> open_journal() {
+    Result<void> made = make_directories(config.work_dir, 0700);
+    if (!made) return made;
+    SqliteJournalOptions options;
+    options.path = config.work_dir + "/master.db";
+    Result<std::unique_ptr<SqliteJournal>> opened = SqliteJournal::open(options);
+    if (!opened && opened.error().code == ErrorCode::already_exists) {
+      return fail(ErrorCode::already_exists,
+                  config.work_dir +
+                      ": another master uses this directory; stop it, or give "
+                      "this one its own --work-dir");
+    }
+    if (!opened) return tl::unexpected<Error>(opened.error());
+    journal = std::move(*opened);
+    return {};
+  }
+
+  Result<void> recover() {
+    std::size_t records = 0;
+    Result<void> replayed = journal->replay([&](Lsn lsn, const RecordEntry& entry) -> Result<void> {
+      Result<ClusterCore::Record> record = decode(entry);
+      if (!record) {
+        return fail(record.error().code,
+                    "record " + std::to_string(lsn) + ": " + record.error().message);
+      }
+      core.apply(*record);
+      ++records;
+      return {};
+    });
+    if (!replayed) return replayed;
+    log(LogLevel::info, "recovered",
+        {{"records", std::to_string(records)},
+         {"lsn", std::to_string(journal->last_lsn())},
+         {"agents", std::to_string(core.master().agents().size())},
+         {"jobs", std::to_string(core.batch().jobs().size())}});
+    return {};
+  }
+
+  void start_driver() {
+    AsioDriverHooks<ClusterCore> hooks;
+    hooks.encode = encode;
+    hooks.stream_of = stream_of;
+    hooks.perform = [this](ClusterCore::Output output) { perform(std::move(output)); };
+    hooks.failed = [this](const Error& error) { fail_journal(error); };
+    hooks.before_append = [this] { journal->set_epoch(core.master().epoch()); };
+    hooks.on_durable = [this](Lsn) { on_durable(); };
+    driver = std::make_unique<AsioDriver<ClusterCore>>(io, core, *journal, std::move(hooks),
+                                                       config.snapshot_every);
+    driver->resume();
+    epoch_lsn = driver->appended();
+    transport.frames().set_epoch(core.master().epoch());
+  }
+
+  Result<void> start(const std::string& http, std::function<void()> ready_callback) {
+    Result<void> opened = open_journal();
+    if (!opened) return opened;
+    Result<void> recovered = recover();
+    if (!recovered) return recovered;
+    http_address = http;
+    on_ready = std::move(ready_callback);
+    Result<std::uint16_t> port = transport.frames().listen_tcp(config.listen, config.cluster_port);
+    if (!port) return tl::unexpected<Error>(port.error());
+    config.cluster_port = *port;
+    start_driver();
+    for (const auto& [role, weight] : config.role_weights_milli) set_role_weight(role, weight);
+    check_storage();
+    return {};
+  }
+
+  void set_role_weight(const std::string& role, std::int64_t weight) {
+    const std::uint64_t request = ++request_last;
+    results.emplace(request, [role](const Result<void>& result) {
+      if (!result) {
+        log(LogLevel::error, "weight refused", {{"role", role}, {"error", result.error().message}});
+      }
+    });
+    post(MasterEvent(SetRoleWeight{request, role, weight}));
+  }
+
+  void on_durable() {
+    if (!ready && !stopping && driver->durable() >= epoch_lsn) become_ready();
+    if (stopping && driver->settled()) end_soon();
+  }
+
+  void become_ready() {
+    ready = true;
+    const MasterAddress address{http_address, cluster_address(), ::getpid()};
+    Result<void> written = write_master_address(config.work_dir, address);
+    if (!written) {
+      log(LogLevel::error, "cannot write the address file", {{"error", written.error().message}});
+    }
+    if (on_ready) on_ready();
+  }
+
+  std::string cluster_address() const {
+    return advertised_address(config.listen, config.cluster_port);
+  }
+
+  void check_storage() {
+    const std::int64_t bytes = free_bytes(config.work_dir);
+    const bool low = bytes < (storage_low ? storage_enough_bytes : storage_low_bytes);
+    if (low != storage_low) {
+      storage_low = low;
+      log(low ? LogLevel::error : LogLevel::info,
+          low ? "storage is low" : "storage is enough again",
+          {{"directory", config.work_dir}, {"free_bytes", std::to_string(bytes)}});
+      post(MasterEvent(StorageLow{low}));
+      post(batch::BatchEvent(StorageLow{low}));
+    }
+    storage_timer.expires_after(storage_check_interval);
+    storage_timer.async_wait([this](const asio::error_code& error) {
+      if (!error) check_storage();
+    });
+  }
+
+  // --- outputs ---
+
+  void perform(ClusterCore::Output output) {
+    std::visit([this](auto& part) { std::visit([this](auto& value) { act(value); }, part); },
+               output);
+  }
+
+  void act(const Send& send) { transport.send(send.connection, send.message); }
+  void act(const Close& close) {
+    log(LogLevel::info, "closing a connection",
+        {{"connection", to_string(close.connection)}, {"reason", close.reason}});
+    transport.frames().close(close.connection, close.reason);
+  }
+  void act(const Reply& reply) { answer(results, reply.request, reply.result); }
+  void act(const batch::SubmitAnswer& result) { answer(submissions, result.request, result); }
+  void act(const batch::CancelAnswer& result) { answer(results, result.request, result.result); }
+  void act(const batch::JobChanged& change) {
+    // A subscriber may end its own or another's subscription.
+    const std::map<std::uint64_t, std::shared_ptr<OnJobChanged>> now = subscribers;
+    for (const auto& [token, callback] : now) {
+      if (subscribers.contains(token)) (*callback)(change);
+    }
+  }
+  void act(const batch::SessionOutput&) {
+    LIBRM_CHECK(false, "the batch front end's session stays within ClusterCore");
+  }
+
+  template <class Callback, class Value>
+  static void answer(std::map<std::uint64_t, Callback>& waiting, std::uint64_t request,
+                     const Value& value) {
+    auto found = waiting.extract(request);
+    if (!found.empty() && found.mapped()) found.mapped()(value);
+  }
+
+  // --- the end ---
+
+  void stop() {
+    if (std::exchange(stopping, true)) return;
+    ready = false;
+    storage_timer.cancel();
+    transport.frames().close_all("the master stops");
+    if (!driver || driver->settled()) return end_soon();
+    stop_timer.expires_after(stop_timeout);
+    stop_timer.async_wait([this](const asio::error_code& error) {
+      if (error) return;
+      log(LogLevel::error, "the journal did not commit in time");
+      end(1);
+    });
+  }
+
+  /// After one turn of the loop, in which what was sent last is written.
+  void end_soon() {
+    if (std::exchange(ending, true)) return;
+    asio::post(io, [this] { asio::post(io, [this] { end(0); }); });
+  }
+
+  void fail_journal(const Error& error) {
+    log(LogLevel::error, "the journal failed, so this master ends",
+        {{"code", to_string(error.code)}, {"error", error.message}});
+    end(1);
+  }
+
+  void end(int code) {
+    if (std::exchange(ended, true)) return;
+    ready = false;
+    stopping = true;
+    stop_timer.cancel();
+    storage_timer.cancel();
+    if (journal && code == 0) {
+      journal->close();
+      remove_master_address(config.work_dir);
+    }
+    on_end(code);
+  }
+
+  asio::io_context& io;
+  MasterConfig config;
+  std::function<void(int)> on_end;
+  std::function<void()> on_ready;
+  std::string http_address;
+  std::unique_ptr<SqliteJournal> journal;
+  ClusterCore core;
+  Transport transport;
+  std::unique_ptr<AsioDriver<ClusterCore>> driver;
+  Lsn epoch_lsn = 0;
+  bool ready = false;
+  bool stopping = false;
+  bool ending = false;
+  bool ended = false;
+  bool storage_low = false;
+  asio::steady_timer storage_timer;
+  asio::steady_timer stop_timer;
+  std::uint64_t request_last = 0;
+  std::map<std::uint64_t, OnSubmit> submissions;
+  std::map<std::uint64_t, OnResult> results;
+  std::uint64_t token_last = 0;
+  std::map<std::uint64_t, std::shared_ptr<OnJobChanged>> subscribers;
+};
+
+MasterService::MasterService(asio::io_context& io, MasterConfig config,
+                             std::function<void(int)> on_end)
+    : impl_(std::make_unique<Impl>(io, std::move(config), std::move(on_end))) {}
+
+MasterService::~MasterService() = default;
+
+Result<void> MasterService::start(const std::string& http_address, std::function<void()> on_ready) {
+  return impl_->start(http_address, std::move(on_ready));
+}
+
+void MasterService::stop() { impl_->stop(); }
+bool MasterService::ready() const { return impl_->ready; }
+const std::string& MasterService::http_address() const { return impl_->http_address; }
+std::string MasterService::cluster_address() const { return impl_->cluster_address(); }
+const batch::ClusterCore& MasterService::core() const { return impl_->core; }
+Now MasterService::now() const { return read_clocks(); }
+
+void MasterService::submit(std::vector<batch::JobSpec> jobs, std::string idempotency_key,
+                           bool dry_run, OnSubmit callback) {
+  const std::uint64_t request = ++impl_->request_last;
+  impl_->submissions.emplace(request, std::move(callback));
+  impl_->post(batch::BatchEvent(
+      batch::SubmitJobs{request, std::move(jobs), std::move(idempotency_key), dry_run}));
+}
+
+void MasterService::cancel(batch::JobId job, std::string reason, OnResult callback) {
+  const std::uint64_t request = ++impl_->request_last;
+  impl_->results.emplace(request, std::move(callback));
+  impl_->post(batch::BatchEvent(batch::CancelJob{request, job, std::move(reason)}));
+}
+
+void MasterService::mark_agent_gone(AgentId agent, OnResult callback) {
+  const std::uint64_t request = ++impl_->request_last;
+  impl_->results.emplace(request, std::move(callback));
+  impl_->post(MasterEvent(MarkAgentGone{request, agent}));
+}
+
+void MasterService::set_role_weight(std::string role, std::int64_t weight_milli,
+                                    OnResult callback) {
+  const std::uint64_t request = ++impl_->request_last;
+  impl_->results.emplace(request, std::move(callback));
+  impl_->post(MasterEvent(SetRoleWeight{request, std::move(role), weight_milli}));
+}
+
+std::uint64_t MasterService::subscribe(OnJobChanged callback) {
+  const std::uint64_t token = ++impl_->token_last;
+  impl_->subscribers.emplace(token, std::make_shared<OnJobChanged>(std::move(callback)));
+  return token;
+}
+
+void MasterService::unsubscribe(std::uint64_t token) { impl_->subscribers.erase(token); }
+
+std::string MasterService::agent_http_address(AgentId agent) const {
+  const auto& agents = impl_->core.master().agents();
+  const auto found = agents.find(agent);
+  return found == agents.end() ? std::string() : found->second.record.http_address;
+}
+
+}  // namespace librm::daemon

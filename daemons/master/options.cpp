@@ -1,0 +1,83 @@
+// The flags of rm-master, with their defaults and units.
+#include "master/options.hpp"
+
+#include <iostream>
+#include <utility>
+#include <vector>
+
+#include "common/config.hpp"
+#include "common/files.hpp"
+#include "librm/base/amount.hpp"
+#include "librm/resource/resources.hpp"
+
+namespace librm::daemon {
+namespace {
+
+/// The framework's tasks must outlive any absence of the batch front end, which is part of us.
+constexpr Duration batch_failover_timeout = seconds(365LL * 86'400);
+
+int usage_error(const std::string& message) {
+  std::cerr << "rm-master: " << message << "\n";
+  return 2;
+}
+
+}  // namespace
+
+Result<std::pair<std::string, std::int64_t>> parse_role_weight(const std::string& text) {
+  const std::size_t equals = text.find('=');
+  const std::string role = text.substr(0, equals);
+  Result<void> valid = check_role(role);
+  if (!valid) return tl::unexpected<Error>(valid.error());
+  const std::optional<Amount> weight =
+      equals == std::string::npos ? std::nullopt : parse_amount(text.substr(equals + 1));
+  if (!weight || weight->milli == 0) {
+    return fail(ErrorCode::invalid_argument,
+                "role-weight '" + text + "': need role=weight with a weight such as 2 or 0.5");
+  }
+  return std::pair(role, weight->milli);
+}
+
+std::optional<int> read_options(int argc, const char* const* argv, MasterOptionsRead& options) {
+  MasterConfig& config = options.config;
+  MasterOptions& master = config.master;
+  config.work_dir = default_work_dir("master");
+  std::vector<std::string> role_weights;
+
+  Config flags("rm-master", "Pools agents, offers their resources, and runs the batch front end.",
+               "RM_MASTER_");
+  flags.add("listen", config.listen, "numeric address of both ports; 0.0.0.0 is every interface");
+  flags.add("port", options.http_port, "HTTP port; 0 picks a free one");
+  flags.add("cluster-port", config.cluster_port,
+            "port of agents and frameworks; 0 picks a free one");
+  flags.add("work-dir", config.work_dir, "data directory, made with mode 0700; one master each");
+  flags.add("role-weight", role_weights, "share of a role among others, ROLE=WEIGHT; repeatable");
+  flags.add("heartbeat-interval", master.heartbeat_interval, "of agents and frameworks");
+  flags.add("agent-lease", master.agent_lease, "after which a silent agent starts nothing");
+  flags.add("unreachable-after", master.agent_unreachable_after,
+            "silence after which an agent is unreachable; more than the lease");
+  flags.add("agent-return-timeout", master.agent_return_timeout,
+            "that known agents have to return after a start");
+  flags.add("offer-timeout", master.offer_timeout, "after which an unanswered offer is rescinded");
+  flags.add("snapshot-every", config.snapshot_every, "records between two journal snapshots");
+  flags.add_choice("log-level", options.log_level, {"debug", "info", "warn", "error"},
+                   "least level of the lines on stderr", "RM_LOG_LEVEL");
+  if (std::optional<int> code = flags.parse(argc, argv)) return code;
+
+  for (const std::string& text : role_weights) {
+    auto weight = parse_role_weight(text);
+    if (!weight) return usage_error(weight.error().message);
+    config.role_weights_milli[weight->first] = weight->second;
+  }
+  if (master.heartbeat_interval.ns <= 0 || master.heartbeat_interval >= master.agent_lease ||
+      master.agent_lease >= master.agent_unreachable_after) {
+    return usage_error("need heartbeat-interval < agent-lease < unreachable-after");
+  }
+  if (config.work_dir.empty()) return usage_error("work-dir: need a directory");
+  if (config.snapshot_every == 0) return usage_error("snapshot-every: need 1 or more");
+  config.work_dir = absolute_path(config.work_dir);
+  config.batch.framework.name = "batch";
+  config.batch.framework.failover_timeout = batch_failover_timeout;
+  return std::nullopt;
+}
+
+}  // namespace librm::daemon

@@ -1,0 +1,120 @@
+// Bodies of the faults.
+#include "librm/sim/faults.hpp"
+
+#include <utility>
+
+namespace librm::sim {
+
+void Faults::add_process(Node& node, std::function<void()> restart) {
+  if (!restart) restart = [&node] { node.start(); };
+  processes_.push_back({&node, std::move(restart)});
+}
+
+void Faults::add_host(Host& host, std::function<void()> restart) {
+  machines_.push_back({&host, std::move(restart)});
+}
+
+void Faults::start() {
+  active_ = true;
+  world_.network().set_options(rates_.network);
+  repeat(rates_.process_crash, &Faults::crash_process);
+  repeat(rates_.host_crash, &Faults::crash_host);
+  repeat(rates_.stall, &Faults::stall);
+  repeat(rates_.partition, &Faults::partition);
+  repeat(rates_.clog, &Faults::clog);
+  repeat(rates_.wall_step, &Faults::step_wall);
+}
+
+/// Uniform in (0, 2 * mean]: as bursty as needed, and bounded.
+void Faults::repeat(Duration mean, void (Faults::*fault)()) {
+  if (mean <= Duration{}) return;
+  world_.after(world_.draw(milliseconds(1), mean * 2), [this, mean, fault] {
+    if (!active_) return;
+    ++count_;
+    (this->*fault)();
+    repeat(mean, fault);
+  });
+}
+
+void Faults::stop() {
+  active_ = false;
+  world_.network().heal();
+  for (Machine& machine : machines_) {
+    if (machine.host->up()) continue;
+    machine.host->boot();
+    machine.restart();
+  }
+  for (Process& process : processes_) {
+    if (!process.node->running()) process.restart();
+  }
+}
+
+void Faults::crash_process() {
+  if (processes_.empty()) return;
+  Process& process = processes_[world_.random().below(processes_.size())];
+  if (!process.node->running()) return;
+  process.node->crash();
+  world_.after(world_.draw_skewed(milliseconds(10), rates_.down_max), [this, &process] {
+    if (active_ && !process.node->running()) process.restart();
+  });
+}
+
+void Faults::crash_host() {
+  if (machines_.empty()) return;
+  Machine& machine = machines_[world_.random().below(machines_.size())];
+  if (!machine.host->up()) return;
+  machine.host->crash();
+  world_.after(world_.draw(seconds(1), rates_.host_down_max), [this, &machine] {
+    if (!active_ || machine.host->up()) return;
+    machine.host->boot();
+    machine.restart();
+  });
+}
+
+void Faults::stall() {
+  if (processes_.empty()) return;
+  Process& process = processes_[world_.random().below(processes_.size())];
+  if (process.node->running()) {
+    process.node->stall(world_.draw_skewed(milliseconds(50), rates_.stall_max));
+  }
+}
+
+/// One host against the others, or a pair; both ways, or one.
+void Faults::partition() {
+  if (cables_.size() < 2) return;
+  Host& host = *cables_[world_.random().below(cables_.size())];
+  const bool alone = world_.random().chance(1, 2);
+  const std::uint64_t ways = 1 + world_.random().below(3);
+  Host* only = cables_[world_.random().below(cables_.size())];
+  const Duration time = world_.draw_skewed(milliseconds(100), rates_.partition_max);
+  for (Host* other : cables_) {
+    if (other == &host || (!alone && other != only)) continue;
+    if (ways & 1) world_.network().block(host, *other);
+    if (ways & 2) world_.network().block(*other, host);
+    world_.after(time, [this, &host, other, ways] {
+      if (!active_) return;
+      if (ways & 1) world_.network().unblock(host, *other);
+      if (ways & 2) world_.network().unblock(*other, host);
+    });
+  }
+}
+
+void Faults::clog() {
+  if (cables_.size() < 2) return;
+  Host& from = *cables_[world_.random().below(cables_.size())];
+  Host& to = *cables_[world_.random().below(cables_.size())];
+  if (&from == &to) return;
+  world_.network().clog(from, to, world_.draw_skewed(milliseconds(100), seconds(10)));
+  world_.after(world_.draw(seconds(1), rates_.partition_max), [this, &from, &to] {
+    if (active_) world_.network().clog(from, to, Duration{});
+  });
+}
+
+void Faults::step_wall() {
+  const auto& hosts = world_.hosts();
+  Host& host = *hosts[world_.random().below(hosts.size())];
+  const Duration by = world_.draw_skewed(milliseconds(1), seconds(3600));
+  host.step_wall(world_.random().chance(1, 2) ? by : Duration{} - by);
+}
+
+}  // namespace librm::sim

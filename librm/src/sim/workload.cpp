@@ -1,0 +1,221 @@
+// Bodies of the simulated framework.
+#include "librm/sim/workload.hpp"
+
+#include <sstream>
+#include <utility>
+
+#include "librm/sim/network.hpp"
+
+namespace librm::sim {
+
+namespace {
+
+constexpr std::uint16_t workload_stream = 1001;
+
+FrameworkOptions session_options(const WorkloadOptions& options) {
+  FrameworkOptions session;
+  session.info = options.info;
+  session.seed = options.seed;
+  return session;
+}
+
+}  // namespace
+
+WorkloadCore::WorkloadCore(WorkloadOptions options)
+    : options_(std::move(options)), session_(session_options(options_)) {}
+
+void WorkloadCore::step(Now now, const Event& event, Actions& out) {
+  FrameworkActions actions;
+  if (const auto* of_session = std::get_if<FrameworkEvent>(&event)) {
+    session_.step(now, *of_session, actions);
+  } else {
+    session_.step(now, Tick{}, actions);
+  }
+  take(now, actions, out);
+}
+
+void WorkloadCore::take(Now now, FrameworkActions& actions, Actions& out) {
+  for (FrameworkOutput& action : actions) {
+    if (auto* opened = std::get_if<SessionOpened>(&action)) {
+      suppressed_ = false;
+      if (framework_ != opened->framework) persist({opened->framework, {}, {}, {}, {}}, out);
+    } else if (auto* offer = std::get_if<OfferReceived>(&action)) {
+      offers_[offer->offer.id] = std::move(*offer);
+    } else if (auto* ended = std::get_if<OfferEnded>(&action)) {
+      offers_.erase(ended->offer);
+    } else if (auto* update = std::get_if<UpdateReceived>(&action)) {
+      on_update(now, update->update, out);
+    } else if (auto* refused = std::get_if<CallRefused>(&action)) {
+      // Any other fatal word is about a session that a newer one has replaced.
+      const ErrorCode code = refused->error.code;
+      void_id_ = void_id_ || (refused->error.fatal && (code == ErrorCode::failed_precondition ||
+                                                       code == ErrorCode::not_found));
+    } else if (std::holds_alternative<ConnectMaster>(action) ||
+               std::holds_alternative<Send>(action) || std::holds_alternative<Close>(action)) {
+      out.output(std::move(action));
+    }
+  }
+}
+
+void WorkloadCore::on_update(Now now, const StatusUpdate& update, Actions& out) {
+  const auto found = tasks_.find(update.task);
+  const bool known = found != tasks_.end() && !is_terminal(found->second.state);
+  // Nobody knows a task that was launched: its agent is gone, so it is over.
+  const bool over = is_terminal(update.state) || update.state == TaskState::unknown;
+  if (known && over) {
+    WorkloadRecord record = found->second;
+    record.state = is_terminal(update.state) ? update.state : TaskState::lost;
+    persist(std::move(record), out);
+  }
+  if (update.sequence > 0) {
+    call(now,
+         AcknowledgeUpdates{{{update.framework, update.task, update.agent, update.sequence}}},
+         out);
+  }
+}
+
+void WorkloadCore::call(Now now, Message message, Actions& out) {
+  FrameworkActions actions;
+  session_.step(now, Call{std::move(message)}, actions);
+  take(now, actions, out);
+}
+
+void WorkloadCore::flush(Now now, Actions& out) {
+  for (const auto& [id, offer] : std::exchange(offers_, {})) {
+    std::vector<TaskInfo> tasks = fill(offer, out);
+    if (tasks.empty()) {
+      call(now, DeclineOffers{{id}, options_.refuse_for, "nothing to launch there"}, out);
+    } else {
+      call(now, AcceptOffers{{id}, std::move(tasks), options_.refuse_for}, out);
+    }
+  }
+  const bool enough = live_ + ended_ >= options_.tasks;
+  if (!session_.subscribed() || enough == suppressed_) return;
+  suppressed_ = enough;
+  if (enough) {
+    call(now, SuppressOffers{}, out);
+  } else {
+    call(now, ReviveOffers{}, out);
+  }
+}
+
+std::vector<TaskInfo> WorkloadCore::fill(const OfferReceived& offer, Actions& out) {
+  std::vector<TaskInfo> tasks;
+  Resources rest = offer.offer.resources;
+  while (live_ + ended_ < options_.tasks && rest.contains(options_.task_resources)) {
+    rest -= options_.task_resources;
+    TaskInfo info;
+    info.id = options_.task_prefix + "." + std::to_string(tasks_.size() + 1);
+    info.name = info.id;
+    info.role = offer.offer.role;
+    info.resources = options_.task_resources;
+    info.command.value = "true";
+    persist({framework_, info.id, offer.offer.agent, offer.offer.incarnation, TaskState::staging},
+            out);
+    tasks.push_back(std::move(info));
+  }
+  return tasks;
+}
+
+void WorkloadCore::persist(Record record, Actions& out) {
+  apply(record);
+  out.record(std::move(record));
+}
+
+void WorkloadCore::apply(const Record& record) {
+  if (record.task.empty()) {
+    framework_ = record.framework;
+    return;
+  }
+  const auto [entry, is_new] = tasks_.try_emplace(record.task, record);
+  if (is_new) {
+    ++live_;
+    entry->second.state = TaskState::staging;
+  }
+  if (is_terminal(record.state) && !is_terminal(entry->second.state)) {
+    --live_;
+    if (record.state != TaskState::dropped) ++ended_;
+  }
+  entry->second = record;
+}
+
+void WorkloadCore::resume(Now now, Actions& out) {
+  session_.set_framework_id(framework_);
+  for (const auto& [id, task] : tasks_) {
+    if (!is_terminal(task.state)) session_.remember({id, task.agent, task.incarnation});
+  }
+  FrameworkActions actions;
+  session_.start(now, actions);
+  take(now, actions, out);
+}
+
+std::vector<WorkloadRecord> WorkloadCore::snapshot() const {
+  std::vector<WorkloadRecord> records;
+  if (framework_) records.push_back({framework_, {}, {}, {}, {}});
+  for (const auto& [id, task] : tasks_) records.push_back(task);
+  return records;
+}
+
+std::vector<std::string> WorkloadCore::check_invariants() const {
+  if (live_ + ended_ <= options_.tasks) return {};
+  return {"more tasks than it was asked for: " + std::to_string(live_ + ended_)};
+}
+
+// Plain text: a framework's own format is nobody else's business.
+RecordEntry WorkloadCodec::encode(const WorkloadRecord& record) {
+  std::ostringstream text;
+  text << record.framework.value << ' ' << record.agent.value << ' ' << record.incarnation.value
+       << ' ' << static_cast<int>(record.state) << ' ' << record.task;
+  return {workload_stream, 1, 1, text.str(), 1};
+}
+
+Result<WorkloadRecord> WorkloadCodec::decode(const RecordEntry& entry) {
+  std::istringstream text(entry.payload);
+  WorkloadRecord record;
+  int state = 0;
+  text >> record.framework.value >> record.agent.value >> record.incarnation.value >> state;
+  if (!text) return librm::fail(ErrorCode::corrupt, "a workload record: " + entry.payload);
+  text >> record.task;
+  record.state = static_cast<TaskState>(state);
+  return record;
+}
+
+WorkloadNode::WorkloadNode(World& world, Host& host, std::string name, Disk& disk,
+                           WorkloadOptions options, FindMaster find_master)
+    : CoreNode(world, host, std::move(name), disk),
+      options_(std::move(options)),
+      find_master_(std::move(find_master)) {
+  host.on_crash([&disk] { disk.host_crash(); });
+}
+
+std::unique_ptr<WorkloadCore> WorkloadNode::make_core() const {
+  WorkloadOptions options = options_;
+  options.seed = options_.seed + life();
+  return std::make_unique<WorkloadCore>(std::move(options));
+}
+
+void WorkloadNode::perform(FrameworkOutput output) {
+  if (auto* send = std::get_if<Send>(&output)) {
+    world().network().send(*this, send->connection, send->message);
+  } else if (auto* close = std::get_if<Close>(&output)) {
+    world().network().close(*this, close->connection);
+  } else if (Node* leader = find_master_(); leader != nullptr) {
+    world().network().connect(*this, *leader, [this](std::optional<ConnectionId> connection) {
+      if (connection) {
+        post(FrameworkEvent(MasterConnected{*connection}));
+      } else {
+        post(FrameworkEvent(MasterUnavailable{"nobody answers"}));
+      }
+    });
+  } else {
+    after(milliseconds(1), [this] { post(FrameworkEvent(MasterUnavailable{"no leader"})); });
+  }
+}
+
+void WorkloadNode::on_message(ConnectionId connection, Message message) {
+  post(FrameworkEvent(Received{connection, std::move(message)}));
+}
+
+void WorkloadNode::on_closed(ConnectionId connection) { post(FrameworkEvent(Closed{connection})); }
+
+}  // namespace librm::sim

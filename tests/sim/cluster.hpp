@@ -1,0 +1,96 @@
+// A whole simulated cluster for one seed: trouble first, then it heals and must come to rest.
+#pragma once
+
+#include <cstdint>
+#include <cstdio>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "client.hpp"
+#include "cluster_node.hpp"
+#include "librm/sim/agent_node.hpp"
+#include "librm/sim/disk.hpp"
+#include "librm/sim/faults.hpp"
+#include "librm/sim/shepherd.hpp"
+#include "librm/sim/workload.hpp"
+#include "librm/sim/world.hpp"
+#include "oracle.hpp"
+#include "scenario.hpp"
+
+namespace rm_sim {
+
+struct Outcome {
+  std::vector<std::string> violations;  ///< none: all is well
+  std::uint64_t trace_hash = 0;
+  librm::Duration time;                 ///< simulated
+  librm::Duration healing;              ///< from the end of trouble until rest
+  std::uint64_t steps = 0;
+  std::map<std::string, std::uint64_t> marks;
+};
+
+/// Two machines for masters share one journal; each agent has a machine of its own.
+class Cluster {
+ public:
+  Cluster(std::uint64_t seed, std::FILE* trace);
+  Outcome run();
+
+ private:
+  struct Agent {
+    librm::sim::Host* host = nullptr;
+    std::unique_ptr<librm::sim::Disk> disk;
+    librm::sim::Shepherd* shepherd = nullptr;
+    librm::sim::AgentNode* node = nullptr;
+  };
+  struct Framework {
+    std::unique_ptr<librm::sim::Disk> disk;
+    librm::sim::WorkloadNode* node = nullptr;
+  };
+
+  void build_masters();
+  void build_agents();
+  void build_frameworks();
+  void take(const batch::BatchOutput& output);
+  librm::sim::TaskBehaviour draw_behaviour(librm::Prng& random) const;
+
+  // What people and init systems do.
+  ClusterNode* leader() const;
+  librm::sim::Node* find_master();
+  ClusterNode* find_front_end();
+  void ensure_leader();
+  void supervise();
+  void fail_over();
+  void give_up_agent();
+  void break_disk();
+  void repeat(librm::Duration mean, void (Cluster::*action)());
+
+  void heal();
+  /// Empty where nothing is left to do; else the first thing that is.
+  std::string unfinished() const;
+  std::string unfinished_agent(const Agent& agent) const;
+  std::string unfinished_master(const librm::MasterCore& master) const;
+  bool come_to_rest();
+  void stay_at_rest();
+  void release_held();
+  std::uint64_t turns() const;
+
+  Scenario scenario_;
+  librm::sim::World world_;
+  librm::sim::TaskLog log_;
+  Oracle oracle_;
+  librm::sim::Faults faults_;
+  std::unique_ptr<librm::sim::Disk> journal_;
+  std::vector<ClusterNode*> masters_;
+  std::deque<Agent> agents_;
+  std::deque<Framework> frameworks_;
+  std::unique_ptr<Client> client_;
+  std::vector<librm::AgentId> given_up_;
+  bool trouble_ = true;
+  librm::Instant healed_at_;
+  librm::Duration healing_;
+};
+
+}  // namespace rm_sim

@@ -1,0 +1,72 @@
+// The master's process as it is deployed: master and batch front end in one core, one journal.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <variant>
+
+#include "batch/cluster_core.hpp"
+#include "batch/edge/record_codec.hpp"
+#include "librm/sim/master_node.hpp"
+
+namespace rm_sim {
+
+struct ClusterCodec {
+  using Record = batch::ClusterCore::Record;
+
+  static librm::RecordEntry encode(const Record& record) {
+    return std::visit([](const auto& r) { return encode_part(r); }, record);
+  }
+  static librm::Result<Record> decode(const librm::RecordEntry& entry) {
+    if (entry.stream == librm::batch_stream) {
+      return batch::decode_batch_record(entry).map([](batch::BatchRecord r) { return Record(r); });
+    }
+    return librm::decode_master_record(entry).map([](librm::MasterRecord r) { return Record(r); });
+  }
+  static librm::Sync sync(const Record&) { return librm::Sync::full; }
+
+ private:
+  static librm::RecordEntry encode_part(const librm::MasterRecord& record) {
+    return librm::encode_record(record);
+  }
+  static librm::RecordEntry encode_part(const batch::BatchRecord& record) {
+    return batch::encode_batch_record(record);
+  }
+};
+
+class ClusterNode final : public librm::sim::MasterNodeBase<batch::ClusterCore, ClusterCodec> {
+ public:
+  using OnBatch = std::function<void(ClusterNode&, const batch::BatchOutput&)>;
+
+  ClusterNode(librm::sim::World& world, librm::sim::Host& host, std::string name,
+              librm::sim::Disk& disk, librm::MasterOptions master, batch::BatchOptions batch,
+              OnBatch on_batch)
+      : MasterNodeBase(world, host, std::move(name), disk),
+        master_(master),
+        batch_(std::move(batch)),
+        on_batch_(std::move(on_batch)) {}
+
+  void perform(batch::ClusterCore::Output output) override {
+    if (auto* to_peer = std::get_if<librm::MasterOutput>(&output)) {
+      perform_master(std::move(*to_peer));
+    } else {
+      on_batch_(*this, std::get<batch::BatchOutput>(output));
+    }
+  }
+  void post_batch(batch::BatchEvent event) { post(Event(std::move(event))); }
+  librm::Epoch epoch() const override { return running() ? core().master().epoch() : 0; }
+
+ protected:
+  std::unique_ptr<batch::ClusterCore> make_core() const override {
+    return std::make_unique<batch::ClusterCore>(master_, batch_, world().sink());
+  }
+
+ private:
+  librm::MasterOptions master_;
+  batch::BatchOptions batch_;
+  OnBatch on_batch_;
+};
+
+}  // namespace rm_sim

@@ -1,0 +1,227 @@
+// What must never happen: to running cores, to promises, and in the start log.
+#include "oracle.hpp"
+
+#include <algorithm>
+#include <variant>
+
+#include "librm/sim/host.hpp"
+
+namespace rm_sim {
+
+using namespace librm;
+
+namespace {
+
+/// Replaying everything after every step would be most of the time of a run.
+constexpr std::uint64_t changes_between_replays = 400;
+constexpr std::uint64_t changes_between_allocator_checks = 8;
+
+}  // namespace
+
+Oracle::Oracle(sim::World& world, const sim::TaskLog& log) : world_(world), log_(log) {}
+
+void Oracle::complain(const std::string& who, const std::vector<std::string>& wrong) {
+  for (const std::string& text : wrong) world_.violation(who + ": " + text);
+}
+
+void Oracle::on_change(sim::Node& node) {
+  if (!node.running()) return;
+  if (auto* agent = dynamic_cast<sim::AgentNode*>(&node)) {
+    on_agent(*agent);
+  } else if (auto* cluster = dynamic_cast<ClusterNode*>(&node)) {
+    on_cluster(*cluster);
+  } else if (auto* workload = dynamic_cast<sim::WorkloadNode*>(&node)) {
+    complain(workload->name(), workload->core().check_invariants());
+  }
+  if (++changes_ % changes_between_replays == 0) check_all();
+}
+
+void Oracle::on_agent(sim::AgentNode& agent) {
+  const AgentCore& core = agent.core();
+  complain(agent.name(), core.check_invariants());
+  // What it has not yet written down it has not yet obeyed: no effect of it has left the process.
+  const Epoch durable = epochs_[&agent];
+  if (core.epoch_highest() < durable) {
+    world_.violation(agent.name() + " obeys epoch " + std::to_string(core.epoch_highest()) +
+                     " after " + std::to_string(durable));
+  }
+  if (core.registered() && agent.master() != nullptr &&
+      agent.master_epoch() < core.epoch_highest()) {
+    world_.violation(agent.name() + " is in a session of epoch " +
+                     std::to_string(agent.master_epoch()) + " after it obeyed " +
+                     std::to_string(core.epoch_highest()));
+  }
+  if (std::exchange(lives_[&agent], agent.life()) != agent.life()) check_replay(agent);
+}
+
+void Oracle::on_agent_commit(const sim::AgentNode& agent, const RecordEntry& entry) {
+  Result<AgentCoreRecord> record = decode_agent_record(entry);
+  if (!record) return world_.violation("cannot read a record: " + record.error().message);
+  if (const auto* identity = std::get_if<AgentIdentityRecord>(&*record)) {
+    epochs_[&agent] = std::max(epochs_[&agent], identity->epoch_highest);
+  }
+}
+
+void Oracle::on_wiped(const sim::AgentNode& agent) { epochs_.erase(&agent); }
+
+void Oracle::on_cluster(ClusterNode& node) {
+  complain(node.name(), node.core().check_invariants());
+  if (changes_ % changes_between_allocator_checks == 0) check_allocator(node);
+  if (std::exchange(lives_[&node], node.life()) == node.life()) return;
+  mark("leader started");
+  check_replay(node);
+  check_promises(node);
+}
+
+/// As the allocator's own check, but from the outside: nothing is offered that is not there.
+void Oracle::check_allocator(const ClusterNode& node) {
+  for (const Allocator::AgentView& view : node.core().master().allocator().agents()) {
+    const Resources taken = view.held + view.offered;
+    if (view.total->contains(taken) && taken + view.free == *view.total) continue;
+    world_.violation(node.name() + ": " + to_string(view.agent) + ": held " +
+                     to_string(view.held) + ", offered " + to_string(view.offered) + ", free " +
+                     to_string(view.free) + " are not the total " + to_string(*view.total));
+  }
+}
+
+void Oracle::check_promises(const ClusterNode& node) {
+  for (const auto& [key, ids] : promised_) {
+    for (const batch::JobId id : ids) {
+      if (node.core().batch().find(id) != nullptr) continue;
+      world_.violation(node.name() + " forgot job " + std::to_string(id) + " of submission " + key);
+    }
+  }
+}
+
+template <class N>
+void Oracle::check_replay(const N& node) {
+  if (!node.owns_disk()) return;
+  if (std::optional<std::string> difference = node.check_replay()) world_.violation(*difference);
+}
+
+void Oracle::check_all() {
+  for (const auto& node : world_.nodes()) {
+    if (!node->running()) continue;
+    if (const auto* agent = dynamic_cast<const sim::AgentNode*>(node.get())) check_replay(*agent);
+    if (const auto* master = dynamic_cast<const ClusterNode*>(node.get())) check_replay(*master);
+    if (const auto* framework = dynamic_cast<const sim::WorkloadNode*>(node.get())) {
+      check_replay(*framework);
+    }
+  }
+}
+
+void Oracle::on_acknowledged(const std::string& key, const std::vector<batch::JobId>& jobs) {
+  const auto [entry, is_new] = promised_.try_emplace(key, jobs);
+  if (!is_new && entry->second != jobs) {
+    world_.violation("submission " + key + " was answered with different ids");
+  }
+  for (const batch::JobId job : jobs) {
+    if (jobs_.find(job) == jobs_.end()) {
+      world_.violation("job " + std::to_string(job) + " of " + key +
+                       " was acknowledged before it was durable");
+    }
+  }
+}
+
+void Oracle::on_start(const sim::TaskTruth& truth) {
+  if (truth.starts > 1) {
+    world_.violation("task " + truth.key.task + " of " + to_string(truth.key.framework) +
+                     " was started " + std::to_string(truth.starts) + " times");
+  }
+  if (truth.key.framework != framework_) return;
+  const std::optional<batch::TaskName> name = batch::parse_task_id(truth.key.task);
+  if (!name) return world_.violation("task " + truth.key.task + " has no name of a job");
+  const KnownJob* job = known(name->job, "started as " + truth.key.task);
+  if (job == nullptr) return;
+  const auto attempt = job->attempts.find({name->run, name->attempt});
+  if (attempt == job->attempts.end()) {
+    return world_.violation("task " + truth.key.task + " was started without a durable intent");
+  }
+  if (is_terminal(attempt->second.latest.state)) {
+    world_.violation("task " + truth.key.task + " was started after it was known to be " +
+                     to_string(attempt->second.latest.state));
+  }
+  check_edges(job->job, truth.key.task);
+  check_overlap(*job, truth, *name);
+}
+
+void Oracle::on_end(const sim::TaskTruth& truth) {
+  if (truth.host_died) mark("task ended with its host");
+}
+
+/// Two attempts of one run at one time only where the policy says so.
+void Oracle::check_overlap(const KnownJob& known, const sim::TaskTruth& truth,
+                           const batch::TaskName& name) {
+  for (const auto& [number, attempt] : known.attempts) {
+    if (number.first != name.run || number.second == name.attempt) continue;
+    const sim::TaskTruth* other = truth_of(
+        batch::task_id({name.job, name.index, number.first, number.second}));
+    if (other == nullptr || !other->alive) continue;
+    mark("attempts overlap");
+    if (known.job.spec.lost == batch::LostPolicy::rerun) continue;
+    world_.violation("task " + truth.key.task + " was started while " + other->key.task +
+                     " runs, against policy '" + batch::to_string(known.job.spec.lost) + "'");
+  }
+}
+
+void Oracle::check_edges(const batch::Job& job, const std::string& task) {
+  for (const batch::Edge& edge : job.edges) {
+    if (satisfied(edge)) continue;
+    if (edge.state == batch::EdgeState::unsatisfiable &&
+        job.spec.on_dependency_failed == batch::OnDependencyFailed::run) {
+      continue;
+    }
+    world_.violation("task " + task + " was started before its parent " +
+                     std::to_string(edge.parent) + " allows it (" + batch::to_string(edge.kind) +
+                     ")");
+  }
+}
+
+bool Oracle::satisfied(const batch::Edge& edge) const {
+  const auto parent = jobs_.find(edge.parent);
+  if (parent == jobs_.end()) return false;
+  const batch::JobState state = parent->second.job.state;
+  switch (edge.kind) {
+    case batch::EdgeKind::ok:
+    case batch::EdgeKind::corresponding: return state == batch::JobState::finished;
+    case batch::EdgeKind::any: return is_terminal(state);
+    case batch::EdgeKind::not_ok:
+      return state == batch::JobState::failed || state == batch::JobState::cancelled;
+    case batch::EdgeKind::start:
+      return std::any_of(parent->second.attempts.begin(), parent->second.attempts.end(),
+                         [&](const auto& attempt) {
+                           return truth_of(batch::task_id({edge.parent, {}, attempt.first.first,
+                                                           attempt.first.second})) != nullptr;
+                         });
+  }
+  return false;
+}
+
+const sim::TaskTruth* Oracle::truth_of(const std::string& task) const {
+  return framework_ ? log_.find({*framework_, task}) : nullptr;
+}
+
+bool Oracle::terminal(batch::JobId job) const {
+  const auto found = jobs_.find(job);
+  return found != jobs_.end() && is_terminal(found->second.job.state);
+}
+
+void Oracle::check_end(const ClusterNode& leader) {
+  check_all();
+  check_promises(leader);
+  for (const auto& [id, job] : leader.core().batch().jobs()) {
+    const KnownJob* durable = known(id, "listed by the leader");
+    if (durable == nullptr) continue;
+    if (durable->job.state != job.state) {
+      world_.violation("job " + std::to_string(id) + ": the leader says " +
+                       batch::to_string(job.state) + ", its records " +
+                       batch::to_string(durable->job.state));
+    }
+    mark(std::string("job ") + batch::to_string(job.state));
+  }
+  if (log_.alive() > 0) {
+    world_.violation(std::to_string(log_.alive()) + " processes run on when all is over");
+  }
+}
+
+}  // namespace rm_sim

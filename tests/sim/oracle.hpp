@@ -1,0 +1,90 @@
+// Knows what must never happen, and watches everything: starts, records, cores, promises.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "batch/record.hpp"
+#include "cluster_node.hpp"
+#include "librm/sim/agent_node.hpp"
+#include "librm/sim/shepherd.hpp"
+#include "librm/sim/workload.hpp"
+#include "librm/sim/world.hpp"
+
+namespace rm_sim {
+
+/// It believes three witnesses: the start log of the hosts, the records that became durable, and
+/// what clients were told. From these it knows what the cores must agree with.
+class Oracle {
+ public:
+  Oracle(librm::sim::World& world, const librm::sim::TaskLog& log);
+
+  // --- witnesses ---
+
+  void on_change(librm::sim::Node& node);
+  void on_commit(const librm::RecordEntry& entry);
+  void on_agent_commit(const librm::sim::AgentNode& agent, const librm::RecordEntry& entry);
+  void on_start(const librm::sim::TaskTruth& truth);
+  void on_end(const librm::sim::TaskTruth& truth);
+  void on_acknowledged(const std::string& key, const std::vector<batch::JobId>& jobs);
+  /// An agent whose disk is gone begins anew, whatever it had promised.
+  void on_wiped(const librm::sim::AgentNode& agent);
+
+  /// What every core says about itself, and replay of every journal: costly, so done now and then.
+  void check_all();
+  /// When all is over: promises were kept, and results are what really happened.
+  void check_end(const ClusterNode& leader);
+
+  /// What happened in this run that is worth counting: shows that the faults reach the corners.
+  const std::map<std::string, std::uint64_t>& marks() const { return marks_; }
+  void mark(const std::string& what) { ++marks_[what]; }
+  bool terminal(batch::JobId job) const;
+
+ private:
+  struct KnownJob {
+    batch::Job job;  // as its records say
+    std::map<std::pair<std::uint32_t, std::uint32_t>, batch::Attempt> attempts;  // of all times
+  };
+
+  void apply(const batch::FrameworkIdRecord& record);
+  void apply(const batch::JobsRecord& record);
+  void apply(const batch::LaunchRecord& record);
+  void apply(const batch::JobChangeRecord& record);
+  void apply(const batch::EdgeRecord& record);
+  void apply(const batch::JobRemovedRecord& record);
+  void apply(const batch::SubmissionKeyRecord&) {}
+  void apply(const batch::JobIdRecord&) {}
+
+  KnownJob* known(batch::JobId job, std::string_view what);
+  void check_attempt(const KnownJob& known, const batch::Attempt& attempt);
+  void check_launch(const KnownJob& known, const batch::Attempt& attempt);
+  void check_edges(const batch::Job& job, const std::string& task);
+  bool satisfied(const batch::Edge& edge) const;
+  void check_overlap(const KnownJob& known, const librm::sim::TaskTruth& truth,
+                     const batch::TaskName& name);
+  void on_agent(librm::sim::AgentNode& agent);
+  void on_cluster(ClusterNode& node);
+  void check_allocator(const ClusterNode& node);
+  void check_promises(const ClusterNode& node);
+  void complain(const std::string& who, const std::vector<std::string>& wrong);
+  template <class N>
+  void check_replay(const N& node);
+  const librm::sim::TaskTruth* truth_of(const std::string& task) const;
+
+  librm::sim::World& world_;
+  const librm::sim::TaskLog& log_;
+  std::optional<librm::FrameworkId> framework_;
+  std::map<batch::JobId, KnownJob> jobs_;
+  std::map<std::string, std::vector<batch::JobId>> promised_;
+  std::map<const librm::sim::AgentNode*, librm::Epoch> epochs_;
+  std::map<const librm::sim::Node*, std::uint64_t> lives_;
+  std::map<std::string, std::uint64_t> marks_;
+  std::uint64_t changes_ = 0;
+};
+
+}  // namespace rm_sim

@@ -1,0 +1,134 @@
+// After the trouble: everything that can end must end, nothing may leak, timers must go quiet.
+#include <algorithm>
+#include <utility>
+
+#include "cluster.hpp"
+#include "librm/sim/host.hpp"
+
+namespace rm_sim {
+
+using namespace librm;
+
+namespace {
+
+/// Retries back off to minutes, and wall clocks stepped back delay them further.
+constexpr Duration rest_within = seconds(3600);
+constexpr Duration rest_check_interval = seconds(2);
+constexpr Duration quiet_time = seconds(60);
+
+}  // namespace
+
+std::string Cluster::unfinished_agent(const Agent& agent) const {
+  const std::string& name = agent.node->name();
+  if (!agent.node->running()) return name + " does not run";
+  const AgentCore& core = agent.node->core();
+  if (!core.registered()) return name + " is not registered";
+  if (agent.node->master() != leader()) return name + " has another master";
+  if (!core.tasks().empty()) {
+    const auto& [key, task] = *core.tasks().begin();
+    return name + " has task " + key.task + ", " + to_string(task.record.latest.state) +
+           ", in its table";
+  }
+  if (agent.shepherd->running_tasks() > 0) return name + ": a task runs that it does not know";
+  if (agent.shepherd->remembered() > 0) return name + "'s shepherd keeps ends";
+  return "";
+}
+
+std::string Cluster::unfinished_master(const MasterCore& master) const {
+  for (const auto& [id, framework] : master.frameworks()) {
+    if (framework.tasks.empty()) continue;
+    const auto& [task_id, task] = *framework.tasks.begin();
+    return "the master has task " + task_id + " of " + to_string(id) + ", " +
+           to_string(task.latest.state) + ", in its table";
+  }
+  for (const Allocator::AgentView& view : master.allocator().agents()) {
+    if (!view.held.empty()) return to_string(view.agent) + " still holds " + to_string(view.held);
+    if (!view.offered.empty()) return to_string(view.agent) + " is still offered";
+  }
+  return "";
+}
+
+std::string Cluster::unfinished() const {
+  ClusterNode* node = leader();
+  if (node == nullptr) return "nobody leads";
+  if (!client_->done()) return "a submission is not answered";
+  for (const auto& [id, job] : node->core().batch().jobs()) {
+    if (is_terminal(job.state)) continue;
+    std::string text = "job " + std::to_string(id) + " is " + batch::to_string(job.state);
+    if (!job.reason.empty()) text += " (" + job.reason + ")";
+    if (!job.attempts.empty()) {
+      const batch::Attempt& last = job.attempts.back();
+      text += ", attempt " + std::to_string(last.attempt) + " on " + to_string(last.agent) +
+              " is " + to_string(last.latest.state);
+    }
+    return text;
+  }
+  for (const Framework& framework : frameworks_) {
+    const sim::WorkloadCore& core = framework.node->core();
+    if (core.done()) continue;
+    return framework.node->name() + " has " + std::to_string(core.live()) + " tasks, " +
+           std::to_string(core.ended()) + " ended";
+  }
+  for (const Agent& agent : agents_) {
+    if (std::string text = unfinished_agent(agent); !text.empty()) return text;
+  }
+  return unfinished_master(node->core().master());
+}
+
+/// Jobs that wait for a person get one.
+void Cluster::release_held() {
+  const ClusterNode* node = leader();
+  if (node == nullptr) return;
+  client_->cancel_unwanted();
+  for (const auto& [id, job] : node->core().batch().jobs()) {
+    if (job.state == batch::JobState::held && !job.cancel_requested) client_->cancel(id);
+  }
+}
+
+bool Cluster::come_to_rest() {
+  const Instant limit = world_.now() + rest_within;
+  std::string rest = "it was never looked at";
+  while (!rest.empty() && world_.now() < limit) {
+    if (!world_.run_until(world_.now() + rest_check_interval)) return false;
+    release_held();
+    rest = unfinished();
+  }
+  if (!world_.violations().empty()) return false;
+  if (!rest.empty()) {
+    world_.violation("no rest within " + std::to_string(to_ms(rest_within) / 1000) +
+                     " s after all was repaired: " + rest);
+    return false;
+  }
+  healing_ = world_.now() - healed_at_;
+  world_.trace("people", "all is at rest");
+  return true;
+}
+
+std::uint64_t Cluster::turns() const {
+  std::uint64_t sum = 0;
+  for (const ClusterNode* master : masters_) sum += master->turns();
+  for (const Agent& agent : agents_) sum += agent.node->turns();
+  for (const Framework& framework : frameworks_) sum += framework.node->turns();
+  return sum;
+}
+
+/// What is at rest stays so, and only heartbeats wake anybody.
+void Cluster::stay_at_rest() {
+  const std::uint64_t before = turns();
+  if (!world_.run_until(world_.now() + quiet_time)) return;
+  const std::uint64_t beats =
+      static_cast<std::uint64_t>(quiet_time.ns / scenario_.master.heartbeat_interval.ns) + 1;
+  // A beat wakes its sender, the master, and the sender with the answer; and as much again.
+  const std::uint64_t allowed = (agents_.size() + frameworks_.size()) * beats * 6 + 100;
+  const std::uint64_t used = turns() - before;
+  if (used > allowed) {
+    world_.violation("not quiet: " + std::to_string(used) + " turns in " +
+                     std::to_string(to_ms(quiet_time) / 1000) + " s at rest, allowed " +
+                     std::to_string(allowed));
+  }
+  if (std::string rest = unfinished(); !rest.empty()) {
+    world_.violation("rest did not last: " + rest);
+  }
+}
+
+}  // namespace rm_sim

@@ -1,0 +1,50 @@
+// What a seed stands for: a cluster, its workload, and what goes wrong.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "librm/base/time.hpp"
+#include "librm/cluster/master.hpp"
+#include "librm/resource/attributes.hpp"
+#include "librm/resource/resources.hpp"
+#include "librm/sim/disk.hpp"
+#include "librm/sim/faults.hpp"
+
+namespace rm_sim {
+
+struct Scenario {
+  struct Agent {
+    librm::Resources total;
+    librm::Attributes attributes;
+    std::int64_t drift_ppm = 0;
+  };
+  std::vector<Agent> agents;
+  librm::MasterOptions master;
+  librm::sim::DiskOptions disk;
+  librm::sim::FaultRates faults;
+  librm::Duration trouble;             ///< how long things break
+  std::uint32_t jobs = 5;              ///< batch jobs to be submitted
+  std::uint32_t frameworks = 0;        ///< plain ones beside the batch front end
+  std::uint32_t framework_tasks = 0;
+  librm::Duration framework_failover;
+  librm::Duration task_runs_max;
+  std::uint32_t fails_percent = 0;     ///< of the tasks
+  std::uint32_t start_fails_percent = 0;
+  std::uint32_t ignores_term_percent = 0;
+  std::uint32_t cancel_percent = 0;    ///< of the jobs
+  librm::Duration failover;            ///< mean time between changes of leader, or 0
+  librm::Duration agent_gone;          ///< mean time between agents that an operator gives up, or 0
+  librm::Duration disk_failure;        ///< mean time between failed commits of the leader, or 0
+  std::uint32_t answer_lost_percent = 0;
+  std::uint32_t crash_in_spawn_ppm = 0;
+  bool unreliable_shepherds = false;
+};
+
+Scenario draw_scenario(std::uint64_t seed);
+
+/// One line for people.
+std::string describe(const Scenario& scenario);
+
+}  // namespace rm_sim

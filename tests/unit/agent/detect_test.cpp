@@ -1,0 +1,64 @@
+// What an agent offers where nobody says otherwise, and what replaces it.
+#include "agent/detect.hpp"
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <string>
+
+#include "agent/sandbox.hpp"
+
+namespace librm::daemon {
+namespace {
+
+TEST(Detect, ThisHostHasSomethingOfEach) {
+  const Resources found = detect_resources("/tmp");
+  EXPECT_GE(found.amount("cpus"), Amount::units(1));
+  EXPECT_GE(found.amount("mem"), Amount::units(1));
+  EXPECT_GE(found.amount("disk"), Amount::units(1));
+  EXPECT_EQ(found.amount("ports"), Amount::units(1001));
+}
+
+TEST(Detect, WhatIsGivenReplacesByName) {
+  const Resources detected = *Resources::parse("cpus:8;mem:16384;ports:[31000-32000]");
+  const Resources given = *Resources::parse("cpus:2;gpus:1;ports(web):[80-80]");
+  EXPECT_EQ(override_resources(detected, given),
+            *Resources::parse("cpus:2;gpus:1;mem:16384;ports(web):[80-80]"));
+  EXPECT_EQ(override_resources(detected, Resources()), detected);
+}
+
+TEST(Detect, IncarnationIsTheSameWithinOneBoot) {
+  Result<Incarnation> first = read_incarnation();
+  ASSERT_TRUE(first.has_value());
+  EXPECT_TRUE(static_cast<bool>(*first));
+  EXPECT_EQ(*first, *read_incarnation());
+}
+
+TEST(Detect, ProgramsAreLookedForBesideOurOwn) {
+  const std::string path = beside_own_program("rm-shepherd");
+  EXPECT_EQ(path.front(), '/');
+  EXPECT_EQ(path.substr(path.rfind('/')), "/rm-shepherd");
+}
+
+TEST(SandboxMaker, IsPrivateAndItsParentsAreNot) {
+  char name[] = "/tmp/librm-sandbox-XXXXXX";
+  ASSERT_NE(::mkdtemp(name), nullptr);
+  TaskStart start;
+  start.sandbox = std::string(name) + "/runs/f-1/42.1.1";
+  SandboxMaker maker;
+  EXPECT_TRUE(maker.make(start).has_value());
+  EXPECT_TRUE(maker.make(start).has_value()) << "an existing one is left as it is";
+  struct stat status{};
+  ASSERT_EQ(::stat(start.sandbox.c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777, 0700u);
+  ASSERT_EQ(::stat((std::string(name) + "/runs/f-1").c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777, 0755u);
+  start.sandbox = "/proc/no/such/f-1/42.1.1";
+  EXPECT_FALSE(maker.make(start).has_value());
+  std::filesystem::remove_all(name);
+}
+
+}  // namespace
+}  // namespace librm::daemon

@@ -1,0 +1,118 @@
+// A master without a network: the real core, whose outputs are performed at once.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "http/backend.hpp"
+
+namespace librm::http {
+
+class FakeMaster final : public MasterBackend {
+ public:
+  FakeMaster() : core_({}, options()) {
+    batch::ClusterCore::Actions actions;
+    core_.resume(clock, actions);
+    core_.flush(clock, actions);
+    perform(actions);
+  }
+
+  bool ready() const override { return is_ready; }
+  const batch::ClusterCore& core() const override { return core_; }
+  Now now() const override { return clock; }
+  std::string http_address() const override { return "127.0.0.1:5050"; }
+
+  void submit(std::vector<batch::JobSpec> jobs, std::string key, bool dry_run,
+              OnSubmit callback) override {
+    submits_[++request_] = std::move(callback);
+    later_.push_back(
+        batch::BatchEvent(batch::SubmitJobs{request_, std::move(jobs), std::move(key), dry_run}));
+  }
+  void cancel(batch::JobId job, std::string reason, OnResult callback) override {
+    cancels_[++request_] = std::move(callback);
+    later_.push_back(batch::BatchEvent(batch::CancelJob{request_, job, std::move(reason)}));
+  }
+  void on_job_changed(std::function<void(const batch::JobChanged&)> callback) override {
+    changed_ = std::move(callback);
+  }
+
+  /// Steps through what was asked for.
+  void turn() {
+    while (!later_.empty()) {
+      const batch::BatchEvent event = std::move(later_.front());
+      later_.pop_front();
+      step(event);
+    }
+  }
+  void step(batch::ClusterCore::Event event) {
+    batch::ClusterCore::Actions actions;
+    core_.step(clock, event, actions);
+    core_.flush(clock, actions);
+    perform(actions);
+  }
+
+  /// An agent that registers, as if it had connected.
+  void add_agent(const std::string& hostname, const std::string& http_address) {
+    RegisterAgent message;
+    message.incarnation = {7};
+    message.hostname = hostname;
+    message.http_address = http_address;
+    message.total = *Resources::parse("cpus:4;mem:4096;ports:[31000-31010]");
+    step(MasterEvent(Received{ConnectionId{++connection_}, message}));
+    // With which it shows that it has got its id.
+    step(MasterEvent(Received{ConnectionId{connection_}, AgentHeartbeat{1}}));
+  }
+  /// The state of a task, as its agent would report it.
+  void report(const TaskId& task, TaskState state, std::optional<int> exit_code = {}) {
+    StatusUpdate update;
+    update.framework = *core_.batch().framework();
+    update.task = task;
+    update.agent = {1};
+    update.state = state;
+    update.sequence = ++sequence_;
+    update.started = clock.wall;
+    if (exit_code) update.exit_code = *exit_code;
+    step(MasterEvent(Received{ConnectionId{connection_}, StatusUpdates{{update}}}));
+  }
+
+  Now clock{{1'000'000'000}, {1'700'000'000'000'000'000}};
+  bool is_ready = true;
+
+ private:
+  static batch::BatchOptions options() {
+    batch::BatchOptions options;
+    options.framework.name = "batch";
+    options.framework.failover_timeout = seconds(3600);
+    return options;
+  }
+
+  void perform(batch::ClusterCore::Actions& actions) {
+    for (auto& item : actions.items()) {
+      auto* output = std::get_if<batch::ClusterCore::Output>(&item);
+      if (output == nullptr) continue;
+      const auto* batch_output = std::get_if<batch::BatchOutput>(output);
+      if (batch_output == nullptr) continue;
+      if (const auto* answer = std::get_if<batch::SubmitAnswer>(batch_output)) {
+        submits_.extract(answer->request).mapped()(*answer);
+      } else if (const auto* cancelled = std::get_if<batch::CancelAnswer>(batch_output)) {
+        cancels_.extract(cancelled->request).mapped()(cancelled->result);
+      } else if (const auto* change = std::get_if<batch::JobChanged>(batch_output)) {
+        if (changed_) changed_(*change);
+      }
+    }
+  }
+
+  batch::ClusterCore core_;
+  std::function<void(const batch::JobChanged&)> changed_;
+  std::deque<batch::BatchEvent> later_;
+  std::uint64_t request_ = 0;
+  std::uint64_t connection_ = 100;
+  std::uint64_t sequence_ = 0;
+  std::map<std::uint64_t, OnSubmit> submits_;
+  std::map<std::uint64_t, OnResult> cancels_;
+};
+
+}  // namespace librm::http
