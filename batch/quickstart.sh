@@ -2,7 +2,8 @@
 # From a fresh clone to a result: installs, builds, starts a cluster, counts words on it, stops it.
 #
 # The cluster is four nodes on this machine, the work is pipelines/wordcount.toml: ten jobs that
-# count the words of all changelogs under /usr/share/doc. RM_BIN_DIR names ready programs.
+# count the words of all changelogs under /usr/share/doc (WORDCOUNT_SOURCE: another directory).
+# RM_BIN_DIR names programs that are built already; RM_QUICKSTART_RESULT a file for the counts.
 set -euo pipefail
 
 batch=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -79,7 +80,8 @@ pipeline() {
 
   step "submitting the word count: ten jobs that depend on each other"
   mapfile -t ids < <("$bin/rmctl" submit "$batch/pipelines/wordcount.toml" \
-    --env WORDCOUNT_DIR="$directory" --env WORDCOUNT_SCRIPTS="$batch/pipelines/wordcount")
+    --env WORDCOUNT_DIR="$directory" --env WORDCOUNT_SCRIPTS="$batch/pipelines/wordcount" \
+    --env WORDCOUNT_SOURCE="${WORDCOUNT_SOURCE:-/usr/share/doc}")
   [[ ${#ids[@]} -eq 10 ]] || return 1
   watch_jobs "${ids[@]}" || code=$?
   if ((code != 0)); then
@@ -89,7 +91,7 @@ pipeline() {
 
   step "the most frequent words of $(cat "$directory"/shard.* | wc -l) changelogs"
   "$bin/rmctl" logs load | draw_words
-  [[ -z ${QUICKSTART_RESULT-} ]] || cp "$directory/top" "$QUICKSTART_RESULT"
+  [[ -z ${RM_QUICKSTART_RESULT-} ]] || cp "$directory/top" "$RM_QUICKSTART_RESULT"
   printf '%s\n' "${dim}    the pipeline took $(since "$started")$plain"
 }
 

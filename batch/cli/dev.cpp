@@ -19,8 +19,9 @@ constexpr const char* default_address = "127.0.0.1:5050";
 std::string banner(const Context& context, const DevCluster& cluster, unsigned nodes) {
   const Terminal& terminal = context.out;
   const std::string url = "http://" + cluster.address();
-  std::string text = paint(terminal, "1", "A cluster of " + std::to_string(nodes) +
-                                              (nodes == 1 ? " node" : " nodes") + " is running") +
+  std::string text = paint(terminal, "1",
+                           "A cluster of " + std::to_string(nodes) +
+                               (nodes == 1 ? " node" : " nodes") + " is running") +
                      ", each with " + cluster.node_size() + " of memory.\n\n";
   text += "  master   " + paint(terminal, "4", url) + '\n';
   text += "  state    " + cluster.directory() + "  (daemons' logs: *.log)\n\n";
@@ -54,11 +55,14 @@ Result<int> dev(const Context& context, const DevOptions& options) {
 Action define_dev(CLI::App& app, Context& context) {
   const auto options = std::make_shared<DevOptions>();
   app.add_option("--nodes", options->nodes, "agents to start; 4 if not given")
-      ->type_name("N")->check(CLI::Range(1U, 64U));
+      ->type_name("N")
+      ->check(CLI::Range(1U, 64U));
   app.add_option("--port", options->port, "of the master; 0 takes a free one; 5050 if not given")
-      ->type_name("PORT")->check(CLI::Range(0U, 65'535U));
+      ->type_name("PORT")
+      ->check(CLI::Range(0U, 65'535U));
   app.add_option("--cpus", options->cpus, "of each node; all cores, at least 2, if not given")
-      ->type_name("N")->check(CLI::PositiveNumber);
+      ->type_name("N")
+      ->check(CLI::PositiveNumber);
   app.add_option("--mem", options->mem, "of each node, such as 4G; this machine's, divided, if not")
       ->type_name("AMOUNT");
   app.add_option("--work-dir", options->work_dir,

@@ -54,7 +54,8 @@ DevCluster::~DevCluster() {
 Result<void> DevCluster::make_directory() {
   std::error_code error;
   if (options_.work_dir.empty()) {
-    std::string pattern = (std::filesystem::temp_directory_path(error) / "rmctl-dev-XXXXXX").string();
+    std::string pattern =
+        (std::filesystem::temp_directory_path(error) / "rmctl-dev-XXXXXX").string();
     if (::mkdtemp(pattern.data()) == nullptr) {
       return fail(ErrorCode::io_error, pattern + ": cannot be made");
     }
@@ -87,7 +88,7 @@ Result<void> DevCluster::prepare() {
     node_mem_mib_ = static_cast<double>(mib->milli) / 1000;
   }
   if (auto made = make_directory(); !made) return made;
-  struct statvfs disk{};
+  struct statvfs disk {};
   if (::statvfs(directory_.c_str(), &disk) == 0) {
     const double free = static_cast<double>(disk.f_bavail) * static_cast<double>(disk.f_frsize);
     node_disk_mib_ = std::floor(free / 1048576 / options_.nodes);
@@ -156,18 +157,17 @@ Result<void> DevCluster::start() {
         "rm-agent node-" + index,
         std::vector<std::string>{bin_ + "/rm-agent", "--master-dir", master_dir, "--port", "0",
                                  "--work-dir", directory_ + "/agent-" + index, "--hostname",
-                                 "node-" + index, "--resources", resources_of(i),
-                                 "--on-exit=kill"},
+                                 "node-" + index, "--resources", resources_of(i), "--on-exit=kill"},
         directory_ + "/agent-" + index + ".log");
+    // One by one, so that node-1 is a-1; it takes milliseconds.
+    if (auto ready = start_until_ready(i, i + 1); !ready) return ready;
+    daemons_[i].set_option("--port", port_of(daemons_[i].http_address()));
+    if (auto registered = wait_registered(i); !registered) return registered;
   }
-  if (auto ready = start_until_ready(1, daemons_.size()); !ready) return ready;
-  for (Daemon& daemon : daemons_) {
-    if (&daemon != &master) daemon.set_option("--port", port_of(daemon.http_address()));
-  }
-  return wait_registered();
+  return {};
 }
 
-Result<void> DevCluster::wait_registered() {
+Result<void> DevCluster::wait_registered(unsigned count) {
   auto client = Master::find("http://" + master_address_);
   if (!client) return tl::unexpected(client.error());
   const auto give_up = Clock::now() + ready_within;
@@ -180,15 +180,15 @@ Result<void> DevCluster::wait_registered() {
         if (connected.is_boolean() && connected.get<bool>()) ++registered;
       }
     }
-    if (registered >= options_.nodes) return {};
+    if (registered >= count) return {};
     if (stop_signal_ != 0) return fail(ErrorCode::unavailable, "interrupted");
     if (broken_) return tl::unexpected(*broken_);
     if (Clock::now() > give_up) {
       return fail(ErrorCode::deadline_exceeded,
-                  std::to_string(registered) + " of " + std::to_string(options_.nodes) +
-                      " nodes are registered: " + (nodes ? "the rest is late" : nodes.error().message));
+                  std::to_string(registered) + " of " + std::to_string(count) +
+                      " nodes are registered" + (nodes ? "" : ": " + nodes.error().message));
     }
-    wait_events(10);
+    wait_events(5);
   }
 }
 

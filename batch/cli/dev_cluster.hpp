@@ -44,7 +44,8 @@ class DevCluster {
   librm::Result<void> prepare();
   librm::Result<void> make_directory();
   librm::Result<void> start_until_ready(std::size_t first, std::size_t last);
-  librm::Result<void> wait_registered();
+  /// Until so many nodes are connected.
+  librm::Result<void> wait_registered(unsigned count);
   void wait_events(int timeout_ms);
   void on_signal();
   void reap();

@@ -33,9 +33,12 @@ Result<int> help(const Context& context, const std::string& name) {
 std::string roff(std::string_view text) {
   std::string out;
   for (const char c : text) {
-    if (c == '\\') out += "\\e";
-    else if (c == '-') out += "\\-";
-    else out += c;
+    if (c == '\\')
+      out += "\\e";
+    else if (c == '-')
+      out += "\\-";
+    else
+      out += c;
   }
   if (out.starts_with('.') || out.starts_with('\'')) out.insert(0, "\\&");
   return out;
@@ -121,7 +124,8 @@ rmctl wait \-\-timeout 1h "$id"
 std::string manual() {
   std::string text =
       ".\\\" Made by 'rmctl __man'; change the option tables instead.\n"
-      ".TH RMCTL 1 \"\" \"librm " RM_VERSION "\" \"User commands\"\n"
+      ".TH RMCTL 1 \"\" \"librm " RM_VERSION
+      "\" \"User commands\"\n"
       ".SH NAME\nrmctl \\- submits jobs to a cluster, and shows what becomes of them and why\n"
       ".SH SYNOPSIS\n\\fBrmctl\\fR \\fIVERB\\fR [\\fIOPTIONS\\fR] ...\n.SH VERBS\n";
   for (const Verb& verb : verbs()) {

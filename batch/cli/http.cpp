@@ -42,8 +42,8 @@ bool connect_within(int fd, const addrinfo& address, int timeout_ms) {
 }
 
 std::string serialize(const Url& url, const Request& request) {
-  std::string text = request.method + ' ' + request.target + " HTTP/1.1\r\nHost: " +
-                     authority(url) + "\r\nUser-Agent: rmctl\r\n";
+  std::string text = request.method + ' ' + request.target +
+                     " HTTP/1.1\r\nHost: " + authority(url) + "\r\nUser-Agent: rmctl\r\n";
   for (const auto& [name, value] : request.headers) text += name + ": " + value + "\r\n";
   if (!request.body.empty() || request.method != "GET") {
     text += "Content-Length: " + std::to_string(request.body.size()) + "\r\n";
@@ -78,8 +78,8 @@ std::string lower(std::string text) {
 Result<Url> parse_url(std::string_view text) {
   const std::string whole(text);
   const auto wrong = [&](const char* why) {
-    return fail(ErrorCode::invalid_argument, "'" + whole + "': " + why +
-                                                 "; an address looks like http://127.0.0.1:5050");
+    return fail(ErrorCode::invalid_argument,
+                "'" + whole + "': " + why + "; an address looks like http://127.0.0.1:5050");
   };
   if (text.starts_with("https://")) return wrong("https is not supported yet");
   if (text.starts_with("http://")) text.remove_prefix(7);

@@ -80,55 +80,82 @@ Result<std::string> read_file(const std::string& path) {
 void define_job_options(CLI::App& app, JobOptions& o) {
   const auto group = "What it needs";
   app.add_option("-c,--cpus", o.cpus, "CPUs; fractions are allowed; 1 if not given")
-      ->type_name("N")->group(group);
+      ->type_name("N")
+      ->group(group);
   app.add_option("--mem", o.mem, "memory, such as 512M or 2G; a bare number is MiB")
-      ->type_name("AMOUNT")->group(group);
+      ->type_name("AMOUNT")
+      ->group(group);
   app.add_option("--disk", o.disk, "disk, likewise")->type_name("AMOUNT")->group(group);
   app.add_option("-G,--gpus", o.gpus, "GPUs")->type_name("N")->group(group);
-  app.add_option("-t,--time", o.time,
-                 "ends the job after this: 90s, 15m, 2h, 1-12:00, PT1H30M; a bare number is minutes")
-      ->type_name("SPAN")->group(group);
+  app.add_option(
+         "-t,--time", o.time,
+         "ends the job after this: 90s, 15m, 2h, 1-12:00, PT1H30M; a bare number is minutes")
+      ->type_name("SPAN")
+      ->group(group);
   app.add_option("-C,--constraint", o.constraints, "only nodes with this attribute; repeatable")
-      ->type_name("NAME=VALUE")->allow_extra_args(false)->group(group);
+      ->type_name("NAME=VALUE")
+      ->allow_extra_args(false)
+      ->group(group);
 
   const auto job = "What it is";
   app.add_option("-J,--name", o.name, "its name, by which others may refer to it")
-      ->type_name("NAME")->group(job);
+      ->type_name("NAME")
+      ->group(job);
   app.add_option("-D,--chdir", o.chdir, "working directory; the current one if not given")
-      ->type_name("DIR")->group(job);
+      ->type_name("DIR")
+      ->group(job);
   app.add_option("--env", o.env, "sets a variable, or passes on your own NAME; repeatable")
-      ->type_name("NAME[=VALUE]")->allow_extra_args(false)->group(job);
+      ->type_name("NAME[=VALUE]")
+      ->allow_extra_args(false)
+      ->group(job);
   app.add_option("--label", o.labels, "marks it; repeatable")
-      ->type_name("NAME=VALUE")->allow_extra_args(false)->group(job);
+      ->type_name("NAME=VALUE")
+      ->allow_extra_args(false)
+      ->group(job);
   app.add_option("--role", o.role, "role on whose account it runs")->type_name("ROLE")->group(job);
   app.add_option("--priority", o.priority, "higher starts first")->type_name("N")->group(job);
 
   const auto order = "When it runs";
   app.add_option("--after-ok", o.after_ok, "starts once these have finished; ids or names, a,b")
-      ->type_name("JOB")->allow_extra_args(false)->group(order);
+      ->type_name("JOB")
+      ->allow_extra_args(false)
+      ->group(order);
   app.add_option("--after-any", o.after_any, "once these have ended, however")
-      ->type_name("JOB")->allow_extra_args(false)->group(order);
+      ->type_name("JOB")
+      ->allow_extra_args(false)
+      ->group(order);
   app.add_option("--after-notok", o.after_notok, "once these have failed")
-      ->type_name("JOB")->allow_extra_args(false)->group(order);
+      ->type_name("JOB")
+      ->allow_extra_args(false)
+      ->group(order);
   app.add_option("--after-start", o.after_start, "once these run")
-      ->type_name("JOB")->allow_extra_args(false)->group(order);
+      ->type_name("JOB")
+      ->allow_extra_args(false)
+      ->group(order);
   app.add_option("--on-dep-fail", o.on_dep_fail,
                  "what happens when that can never come true; cancel if not given")
-      ->type_name("cancel|hold|run")->check(CLI::IsMember({"cancel", "hold", "run"}))->group(order);
+      ->type_name("cancel|hold|run")
+      ->check(CLI::IsMember({"cancel", "hold", "run"}))
+      ->group(order);
   app.add_flag("-H,--hold", o.hold, "is submitted, but not started until released")->group(order);
 
   const auto failure = "When it fails";
   app.add_option("--retries", o.retries, "further attempts; 0 if not given")
-      ->type_name("N")->group(failure);
+      ->type_name("N")
+      ->group(failure);
   app.add_option("--retry-delay", o.retry_delay, "before each of them")
-      ->type_name("SPAN")->group(failure);
-  app.add_option("--lost", o.lost,
-                 "when its node is unreachable: wait (at most one attempt at a time; if not given), "
-                 "fence (killed there, then run anew), rerun (may overlap)")
-      ->type_name("wait|fence|rerun")->check(CLI::IsMember({"wait", "fence", "rerun"}))
+      ->type_name("SPAN")
+      ->group(failure);
+  app.add_option(
+         "--lost", o.lost,
+         "when its node is unreachable: wait (at most one attempt at a time; if not given), "
+         "fence (killed there, then run anew), rerun (may overlap)")
+      ->type_name("wait|fence|rerun")
+      ->check(CLI::IsMember({"wait", "fence", "rerun"}))
       ->group(failure);
   app.add_option("--fence-after", o.fence_after, "when a fenced job is killed")
-      ->type_name("SPAN")->group(failure);
+      ->type_name("SPAN")
+      ->group(failure);
 }
 
 Result<void> apply_job_options(const JobOptions& o, Json& job) {
@@ -174,7 +201,7 @@ Result<Json> job_of_command(const JobOptions& options, const std::vector<std::st
 Result<Json> jobs_of_file(const JobOptions& options, const std::vector<std::string>& given) {
   const std::string& path = given.front();
   const std::string extension = std::filesystem::path(path).extension().string();
-  struct stat status{};
+  struct stat status {};
   if (::stat(path.c_str(), &status) != 0 || S_ISDIR(status.st_mode)) {
     return fail(ErrorCode::invalid_argument,
                 path + ": no such file; to run a command, put -- before it");

@@ -104,12 +104,12 @@ std::string command_line(const Json& job) {
   std::vector<std::string> words{shown(command, "value")};
   const Json& arguments = member(command, "arguments");
   for (std::size_t i = 0; arguments.is_array() && i < arguments.size(); ++i) {
-    if (arguments[i].is_string()) words.push_back(escape(arguments[i].get_ref<const std::string&>()));
+    if (arguments[i].is_string())
+      words.push_back(escape(arguments[i].get_ref<const std::string&>()));
   }
   std::string text;
   for (const std::string& word : words) {
-    const bool plain =
-        !word.empty() && word.find_first_of(" '\"\\$`*?[](){}<>|&;#~!") == word.npos;
+    const bool plain = !word.empty() && word.find_first_of(" '\"\\$`*?[](){}<>|&;#~!") == word.npos;
     text += (text.empty() ? "" : " ") + (plain ? word : '"' + word + '"');
   }
   return text;

@@ -145,8 +145,8 @@ std::string run_time_of(const Json& job) {
 std::string or_dash(std::string text) { return text.empty() ? "-" : text; }
 
 void print_table(const Context& context, const Json& jobs) {
-  std::vector<Column> columns{{"ID", true},    {"NAME", false, true}, {"STATE"}, {"CPUS", true},
-                              {"MEM", true},   {"AGE", true},         {"TIME", true}, {"NODE"}};
+  std::vector<Column> columns{{"ID", true},  {"NAME", false, true}, {"STATE"},      {"CPUS", true},
+                              {"MEM", true}, {"AGE", true},         {"TIME", true}, {"NODE"}};
   if (context.wide()) {
     columns.insert(columns.end(), {{"ROLE"}, {"PRIO", true}, {"TRY", true}, {"TASK"}});
   }
@@ -156,15 +156,14 @@ void print_table(const Context& context, const Json& jobs) {
   for (const Json& job : jobs) {
     const Json& request = member(job, "request");
     const auto mem = number_of(request, "mem");
-    std::vector<std::string> row{
-        shown(job, "id"),
-        shown(job, "name"),
-        paint_state(context.out, shown(job, "state")),
-        human_number(number_of(request, "cpus").value_or(0)),
-        mem ? human_mib(*mem) : "-",
-        age_of(job),
-        run_time_of(job),
-        or_dash(shown(member(job, "node"), "hostname"))};
+    std::vector<std::string> row{shown(job, "id"),
+                                 shown(job, "name"),
+                                 paint_state(context.out, shown(job, "state")),
+                                 human_number(number_of(request, "cpus").value_or(0)),
+                                 mem ? human_mib(*mem) : "-",
+                                 age_of(job),
+                                 run_time_of(job),
+                                 or_dash(shown(member(job, "node"), "hostname"))};
     if (context.wide()) {
       row.insert(row.end(), {or_dash(shown(job, "role")), shown(job, "priority"),
                              shown(job, "attempt"), or_dash(shown(job, "task"))});
@@ -204,12 +203,14 @@ Action define_jobs(CLI::App& app, Context& context) {
       ->type_name("SELECTOR");
   app.add_flag("-a,--all", options->all, "also those that ended");
   app.add_option("-f,--state", options->states, "only these states: running,pending")
-      ->type_name("STATE")->allow_extra_args(false);
+      ->type_name("STATE")
+      ->allow_extra_args(false);
   app.add_option("--sort", options->sort,
                  "by id, name, state, age, priority, started or ended; -FIELD for the reverse")
       ->type_name("FIELD");
   app.add_option("-n,--limit", options->limit, "at most so many, the newest")
-      ->type_name("N")->check(CLI::Range(1U, 10'000'000U));
+      ->type_name("N")
+      ->check(CLI::Range(1U, 10'000'000U));
   return [options, &context] { return jobs(context, *options); };
 }
 

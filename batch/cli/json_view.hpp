@@ -30,7 +30,8 @@ inline std::string text_of(const Json& object, const char* key) {
 inline std::string shown(const Json& object, const char* key) {
   const Json& value = member(object, key);
   if (value.is_string()) return escape(value.get_ref<const std::string&>());
-  return value.is_null() ? std::string() : value.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return value.is_null() ? std::string()
+                         : value.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 inline std::optional<double> number_of(const Json& object, const char* key) {

@@ -21,8 +21,8 @@ class LogStream {
   using Clock = std::chrono::steady_clock;
 
   struct Source {
-    std::string job;        ///< id or selector
-    std::string stream;     ///< stdout, stderr
+    std::string job;            ///< id or selector
+    std::string stream;         ///< stdout, stderr
     std::uint32_t attempt = 0;  ///< 0: the last one
     bool follow = true;
     std::int64_t offset = 0;

@@ -81,11 +81,13 @@ Result<int> logs(const Context& context, const LogsOptions& options) {
 Action define_logs(CLI::App& app, Context& context) {
   const auto options = std::make_shared<LogsOptions>();
   app.add_option("selector", options->selector, "an id, a name, last, last-2")
-      ->type_name("SELECTOR")->required();
+      ->type_name("SELECTOR")
+      ->required();
   app.add_flag("-f,--follow", options->follow, "goes on until the job is over");
   app.add_flag("--stderr", options->errors, "what it wrote there, instead of stdout");
   app.add_option("--attempt", options->attempt, "of this attempt; the last one if not given")
-      ->type_name("N")->check(CLI::Range(1U, 1'000'000U));
+      ->type_name("N")
+      ->check(CLI::Range(1U, 1'000'000U));
   return [options, &context] { return logs(context, *options); };
 }
 

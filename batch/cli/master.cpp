@@ -27,14 +27,22 @@ ErrorCode code_of(const std::string& name, int status) {
   }
   switch (status) {
     case 401:
-    case 403: return ErrorCode::permission_denied;
-    case 404: return ErrorCode::not_found;
-    case 409: return ErrorCode::failed_precondition;
-    case 422: return ErrorCode::resource_exhausted;
-    case 501: return ErrorCode::unsupported;
-    case 503: return ErrorCode::unavailable;
-    case 504: return ErrorCode::deadline_exceeded;
-    default: return status >= 500 ? ErrorCode::io_error : ErrorCode::invalid_argument;
+    case 403:
+      return ErrorCode::permission_denied;
+    case 404:
+      return ErrorCode::not_found;
+    case 409:
+      return ErrorCode::failed_precondition;
+    case 422:
+      return ErrorCode::resource_exhausted;
+    case 501:
+      return ErrorCode::unsupported;
+    case 503:
+      return ErrorCode::unavailable;
+    case 504:
+      return ErrorCode::deadline_exceeded;
+    default:
+      return status >= 500 ? ErrorCode::io_error : ErrorCode::invalid_argument;
   }
 }
 
@@ -42,13 +50,19 @@ ErrorCode code_of(const std::string& name, int status) {
 
 int exit_code_of(ErrorCode code) {
   switch (code) {
-    case ErrorCode::invalid_argument: return 2;
-    case ErrorCode::not_found: return 3;
+    case ErrorCode::invalid_argument:
+      return 2;
+    case ErrorCode::not_found:
+      return 3;
     case ErrorCode::permission_denied:
-    case ErrorCode::resource_exhausted: return 4;
-    case ErrorCode::unavailable: return 5;
-    case ErrorCode::deadline_exceeded: return 6;
-    default: return 1;
+    case ErrorCode::resource_exhausted:
+      return 4;
+    case ErrorCode::unavailable:
+      return 5;
+    case ErrorCode::deadline_exceeded:
+      return 6;
+    default:
+      return 1;
   }
 }
 
@@ -69,9 +83,10 @@ Error problem_of(const Response& response, const std::string& peer) {
   const Json problem = Json::parse(response.body, nullptr, false);
   if (!problem.is_object() || text_of(problem, "detail").empty()) {
     const auto type = response.headers.find("server");
-    return {code_of("", response.status),
-            peer + " answered " + std::to_string(response.status) + " without saying why" +
-                (type == response.headers.end() ? "" : "; it calls itself " + escape(type->second))};
+    return {
+        code_of("", response.status),
+        peer + " answered " + std::to_string(response.status) + " without saying why" +
+            (type == response.headers.end() ? "" : "; it calls itself " + escape(type->second))};
   }
   Error error{code_of(text_of(problem, "code"), response.status), shown(problem, "detail")};
   const Json& fields = member(problem, "errors");
@@ -110,13 +125,27 @@ Result<Master> Master::find(const std::string& flag) {
 }
 
 Error Master::unreachable() const {
-  return {ErrorCode::unavailable, "no master at " + address() +
-                                      ": start one with 'rmctl dev', or set RM_MASTER"};
+  return {ErrorCode::unavailable,
+          "no master at " + address() + ": start one with 'rmctl dev', or set RM_MASTER"};
 }
 
-Result<Json> Master::answer(Result<Response> response, bool contacted) const {
+/// A request that may be repeated is, for some seconds, if there was a master a moment ago: it is
+/// being restarted then. Nobody there in the first place is another matter.
+Result<Json> Master::ask(const Request& request) {
+  const auto give_up = std::chrono::steady_clock::now() + retry_for;
+  for (;;) {
+    auto response = http_.fetch(url_, request, &contacted_);
+    const bool lost = !response && response.error().code == ErrorCode::unavailable;
+    if (!lost || !contacted_ || std::chrono::steady_clock::now() > give_up) {
+      return answer(std::move(response));
+    }
+    ::poll(nullptr, 0, retry_pause_ms);
+  }
+}
+
+Result<Json> Master::answer(Result<Response> response) const {
   if (!response) {
-    if (!contacted) return tl::unexpected(unreachable());
+    if (!contacted_) return tl::unexpected(unreachable());
     return fail(response.error().code, "master at " + response.error().message);
   }
   if (response->status >= 400) return tl::unexpected(problem_of(*response, address()));
@@ -127,24 +156,10 @@ Result<Json> Master::answer(Result<Response> response, bool contacted) const {
   return json;
 }
 
-Result<Json> Master::get(const std::string& target) {
-  bool contacted = false;
-  auto response = http_.fetch(url_, {"GET", target, {}, ""}, &contacted);
-  return answer(std::move(response), contacted);
-}
+Result<Json> Master::get(const std::string& target) { return ask({"GET", target, {}, ""}); }
 
 Result<Json> Master::post(const std::string& target, const Json& body, const std::string& key) {
-  const Request request = post_request(target, body, key);
-  const auto give_up = std::chrono::steady_clock::now() + retry_for;
-  bool contacted = false;
-  for (;;) {
-    auto response = http_.fetch(url_, request, &contacted);
-    const bool lost = !response && response.error().code == ErrorCode::unavailable;
-    if (!lost || !contacted || std::chrono::steady_clock::now() > give_up) {
-      return answer(std::move(response), contacted);
-    }
-    ::poll(nullptr, 0, retry_pause_ms);
-  }
+  return ask(post_request(target, body, key));
 }
 
 Result<std::unique_ptr<Exchange>> Master::start(const Request& request) {
@@ -152,6 +167,7 @@ Result<std::unique_ptr<Exchange>> Master::start(const Request& request) {
   url.target = request.target;
   auto exchange = http_.start(url, request);
   if (!exchange) return tl::unexpected(unreachable());
+  contacted_ = true;
   return exchange;
 }
 

@@ -25,8 +25,8 @@ class Master {
   /// From the flag, else from RM_MASTER, else the default.
   static librm::Result<Master> find(const std::string& flag);
 
+  /// Both are repeated for some seconds where the connection is lost; the key makes that harmless.
   librm::Result<Json> get(const std::string& target);
-  /// Repeated for some seconds where the connection is lost, which the key makes harmless.
   librm::Result<Json> post(const std::string& target, const Json& body, const std::string& key);
   /// Sends, and reads nothing of the answer: for streams.
   librm::Result<std::unique_ptr<Exchange>> start(const Request& request);
@@ -38,11 +38,13 @@ class Master {
 
  private:
   explicit Master(Url url) : url_(std::move(url)) {}
-  librm::Result<Json> answer(librm::Result<Response> response, bool contacted) const;
+  librm::Result<Json> ask(const Request& request);
+  librm::Result<Json> answer(librm::Result<Response> response) const;
   librm::Error unreachable() const;
 
   Url url_;
   HttpClient http_;
+  bool contacted_ = false;  ///< somebody has accepted a connection
 };
 
 /// The body of a POST.

@@ -45,11 +45,11 @@ Result<int> nodes(const Context& context) {
     context.print(pretty(*answer));
     return 0;
   }
-  std::vector<Column> columns{{"ID"},         {"HOSTNAME", false, true}, {"STATUS"},
-                              {"CPUS", true}, {"MEM", true},             {"TASKS", true}};
+  std::vector<Column> columns{{"ID"},        {"HOSTNAME", false, true},
+                              {"STATUS"},    {"CPUS", true},
+                              {"MEM", true}, {"TASKS", true}};
   if (context.wide()) {
-    columns.insert(columns.end(),
-                   {{"DISK", true}, {"ADDRESS"}, {"ATTRIBUTES", false, true}});
+    columns.insert(columns.end(), {{"DISK", true}, {"ADDRESS"}, {"ATTRIBUTES", false, true}});
   }
   Table table(columns);
   for (const Json& node : all) {
@@ -64,8 +64,8 @@ Result<int> nodes(const Context& context) {
                                  used_of(node, "mem", human_mib),
                                  shown(node, "tasks")};
     if (context.wide()) {
-      row.insert(row.end(), {used_of(node, "disk", human_mib), shown(node, "http_address"),
-                             attributes(node)});
+      row.insert(row.end(),
+                 {used_of(node, "disk", human_mib), shown(node, "http_address"), attributes(node)});
     }
     table.add(std::move(row));
   }
@@ -79,8 +79,8 @@ Result<int> version(const Context& context) {
   auto master = Master::find(context.master_flag);
   if (!master) return tl::unexpected(master.error());
   const auto server = master->get("/v1/version");
-  if (server) versions["server"] = {{"version", text_of(*server, "version")},
-                                    {"address", master->address()}};
+  if (server)
+    versions["server"] = {{"version", text_of(*server, "version")}, {"address", master->address()}};
   if (context.json()) {
     context.print(pretty(versions));
   } else {

@@ -156,7 +156,10 @@ void Run::follow_attempt(std::uint32_t attempt) {
 Result<void> Run::on_events_lost(Error why) {
   events_.reset();
   const auto now = Clock::now();
-  if (!lost_since_) lost_since_ = now;
+  if (!lost_since_) {
+    context_.note("lost the master; waiting for it to come back");
+    lost_since_ = now;
+  }
   if (now - *lost_since_ > master_back_within) {
     const std::string job = id_ == 0 ? "" : "; job " + std::to_string(id_) + " goes on without us";
     return fail(ErrorCode::unavailable, why.message + job);
@@ -171,7 +174,8 @@ void Run::cancel(const std::string& reason) {
   cancel_sent_ = true;
   const std::string target = job_path(std::to_string(id_)) + "/cancel";
   const auto answer = master_.post(target, Json{{"reason", reason}}, new_idempotency_key());
-  if (!answer) context_.note("cancelling job " + std::to_string(id_) + ": " + answer.error().message);
+  if (!answer)
+    context_.note("cancelling job " + std::to_string(id_) + ": " + answer.error().message);
 }
 
 void Run::on_signal() {

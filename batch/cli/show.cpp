@@ -54,8 +54,14 @@ std::string pairs(const Json& object) {
 void add_attempts(const Terminal& terminal, const Json& job, std::string& text) {
   const Json& attempts = member(job, "attempts");
   if (!attempts.is_array() || attempts.empty()) return;
-  Table table({{"TASK"}, {"STATE"}, {"NODE"}, {"STARTED"}, {"TIME", true}, {"CPU", true},
-               {"RSS", true}, {"REASON", false, true}});
+  Table table({{"TASK"},
+               {"STATE"},
+               {"NODE"},
+               {"STARTED"},
+               {"TIME", true},
+               {"CPU", true},
+               {"RSS", true},
+               {"REASON", false, true}});
   for (const Json& attempt : attempts) {
     const auto started = time_of(attempt, "started");
     const auto ended = time_of(attempt, "ended");
@@ -65,8 +71,8 @@ void add_attempts(const Terminal& terminal, const Json& job, std::string& text) 
     if (reason.empty()) reason = outcome(attempt);
     table.add({shown(attempt, "task"), paint_state(terminal, shown(attempt, "state")),
                shown(member(attempt, "node"), "hostname"), shown(attempt, "started"),
-               started && ended ? human_span(*ended - *started) : "-",
-               cpu ? human_span(*cpu) : "-", rss > 0 ? human_mib(rss / 1048576) : "-", reason});
+               started && ended ? human_span(*ended - *started) : "-", cpu ? human_span(*cpu) : "-",
+               rss > 0 ? human_mib(rss / 1048576) : "-", reason});
   }
   text += '\n' + table.render(terminal, true);
 }
@@ -183,7 +189,8 @@ Result<int> why(const Context& context, const Selectors& selectors) {
 std::shared_ptr<Selectors> define_selectors(CLI::App& app) {
   const auto selectors = std::make_shared<Selectors>();
   app.add_option("selector", selectors->given, "ids, names, last, last-2, 40-45")
-      ->type_name("SELECTOR")->required();
+      ->type_name("SELECTOR")
+      ->required();
   return selectors;
 }
 

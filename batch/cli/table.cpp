@@ -10,7 +10,7 @@ namespace batch::cli {
 namespace {
 
 constexpr std::size_t gap = 2;
-constexpr std::size_t shrunk_width_min = 8;
+constexpr std::size_t shrunk_width_min = 4;
 
 /// Without the colours that paint() added.
 std::string plain(const std::string& cell) {

@@ -11,7 +11,7 @@ namespace batch::cli {
 
 struct Column {
   std::string title;
-  bool right = false;   ///< numbers
+  bool right = false;    ///< numbers
   bool shrinks = false;  ///< cut first where the terminal is narrow
 };
 

@@ -34,11 +34,11 @@ struct StateLook {
 
 // Shapes differ as well as colours, for those who see few of them.
 constexpr StateLook looks[] = {
-    {"pending", "◌", "33"},     {"held", "◫", "35"},        {"running", "▶", "36"},
-    {"finished", "✔", "32"},    {"failed", "✘", "31"},      {"cancelled", "⊘", "90"},
-    {"staging", "◌", "33"},     {"starting", "◌", "33"},    {"killing", "▷", "33"},
-    {"killed", "⊘", "90"},      {"lost", "?", "31"},        {"unreachable", "?", "31"},
-    {"gone", "✘", "31"},        {"admitted", "●", "32"},    {"satisfied", "✔", "32"},
+    {"pending", "◌", "33"},       {"held", "◫", "35"},     {"running", "▶", "36"},
+    {"finished", "✔", "32"},      {"failed", "✘", "31"},   {"cancelled", "⊘", "90"},
+    {"staging", "◌", "33"},       {"starting", "◌", "33"}, {"killing", "▷", "33"},
+    {"killed", "⊘", "90"},        {"lost", "?", "31"},     {"unreachable", "?", "31"},
+    {"gone", "✘", "31"},          {"admitted", "●", "32"}, {"satisfied", "✔", "32"},
     {"unsatisfiable", "✘", "31"},
 };
 

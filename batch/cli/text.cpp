@@ -148,7 +148,8 @@ std::optional<double> parse_time(std::string_view text) {
   at.tm_year -= 1900;
   at.tm_mon -= 1;
   const char* fraction = copy.c_str() + size;
-  return static_cast<double>(::timegm(&at)) + (*fraction == '.' ? std::strtod(fraction, nullptr) : 0);
+  return static_cast<double>(::timegm(&at)) +
+         (*fraction == '.' ? std::strtod(fraction, nullptr) : 0);
 }
 
 std::optional<std::string> nearest(std::string_view word, const std::vector<std::string>& known) {

@@ -22,13 +22,13 @@ enum class Output { table, wide, json, name };
 /// The options that every verb has, and the streams.
 struct Context {
   std::string master_flag;
-  std::optional<Output> output;      ///< as asked for; each verb has its default
+  std::optional<Output> output;  ///< as asked for; each verb has its default
   bool no_headers = false;
   bool has_command = false;          ///< there was a `--`
   std::vector<std::string> command;  ///< what followed it
   Terminal out;
   Terminal err;
-  std::string program;               ///< path of this executable
+  std::string program;  ///< path of this executable
 
   bool wide() const { return output == Output::wide; }
   bool json() const { return output == Output::json; }

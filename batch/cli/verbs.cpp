@@ -72,7 +72,8 @@ void define_common(CLI::App& app, Context& context) {
   app.set_help_flag("-h,--help", "prints this")->group(group);
   app.add_option("--master", context.master_flag,
                  "the master's address; RM_MASTER, else http://127.0.0.1:5050, if not given")
-      ->type_name("URL")->group(group);
+      ->type_name("URL")
+      ->group(group);
   app.add_option_function<std::string>(
          "-o,--output",
          [&context](const std::string& name) {
@@ -83,7 +84,8 @@ void define_common(CLI::App& app, Context& context) {
          },
          "form of what is printed")
       ->type_name("table|wide|json|name")
-      ->check(CLI::IsMember({"table", "wide", "json", "name"}))->group(group);
+      ->check(CLI::IsMember({"table", "wide", "json", "name"}))
+      ->group(group);
   app.add_flag("--no-headers", context.no_headers, "tables without their first line")->group(group);
   app.add_option_function<std::string>(
          "--color",
@@ -96,7 +98,8 @@ void define_common(CLI::App& app, Context& context) {
          },
          "colours; auto has them on terminals where NO_COLOR is not set")
       ->type_name("auto|always|never")
-      ->check(CLI::IsMember({"auto", "always", "never"}))->group(group);
+      ->check(CLI::IsMember({"auto", "always", "never"}))
+      ->group(group);
 }
 
 namespace {
@@ -172,7 +175,8 @@ std::string overview() {
          "  rmctl run -- hostname           in another one\n"
          "  rmctl submit -c 2 --mem 1G -- make -j2\n"
          "  rmctl why last\n\n"
-         "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 denied or more than there is,\n"
+         "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 denied or more than there "
+         "is,\n"
          "5 no master answers, 6 timed out; run and wait: the job's code, or 128 + its signal.\n";
 }
 

@@ -68,8 +68,8 @@ Result<int> cancel_jobs(const Context& context, const CancelOptions& options) {
       context.print(std::to_string(id_of(*job, "id")) + '\n');
     } else {
       const bool over = is_over(*job);
-      context.note("job " + std::to_string(id_of(*job, "id")) + " (" + shown(*job, "name") + "): " +
-                   (over ? shown(*job, "state") : "is being cancelled"));
+      context.note("job " + std::to_string(id_of(*job, "id")) + " (" + shown(*job, "name") +
+                   "): " + (over ? shown(*job, "state") : "is being cancelled"));
     }
   }
   if (context.json()) context.print(pretty(document_of(cancelled)));
@@ -81,16 +81,19 @@ Result<int> cancel_jobs(const Context& context, const CancelOptions& options) {
 Action define_wait(CLI::App& app, Context& context) {
   const auto options = std::make_shared<WaitOptions>();
   app.add_option("selector", options->selectors, "ids, names, last, last-2, 40-45")
-      ->type_name("SELECTOR")->required();
+      ->type_name("SELECTOR")
+      ->required();
   app.add_option("--timeout", options->timeout, "gives up after this, with exit code 6")
-      ->type_name("SPAN")->allow_extra_args(false);
+      ->type_name("SPAN")
+      ->allow_extra_args(false);
   return [options, &context] { return wait_for_jobs(context, *options); };
 }
 
 Action define_cancel(CLI::App& app, Context& context) {
   const auto options = std::make_shared<CancelOptions>();
   app.add_option("selector", options->selectors, "ids, names, last, last-2, 40-45")
-      ->type_name("SELECTOR")->required();
+      ->type_name("SELECTOR")
+      ->required();
   app.add_option("--reason", options->reason, "is shown with the job")->type_name("TEXT");
   return [options, &context] { return cancel_jobs(context, *options); };
 }

@@ -131,7 +131,10 @@ Result<int> Waiter::wait(std::optional<double> timeout_s) {
     const auto followed = follow_until_lost();
     if (followed) break;
     const auto now = Clock::now();
-    if (!lost_since || count_unfinished() != before) lost_since = now;
+    if (!lost_since || count_unfinished() != before) {
+      if (!lost_since) context_.note("lost the master; waiting for it to come back");
+      lost_since = now;
+    }
     const bool passing = followed.error().code == ErrorCode::unavailable;
     if (!passing || now - *lost_since > master_back_within) {
       show_progress(true);

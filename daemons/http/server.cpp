@@ -17,6 +17,7 @@
 #include <restinio/traits.hpp>
 #include <unordered_map>
 
+#include "http/edge_socket.hpp"
 #include "http/problem.hpp"
 #include "http/refusal.hpp"
 #include "http/text.hpp"
@@ -30,92 +31,6 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t read_buffer_bytes = 16 << 10;
 constexpr auto accept_retry_after = std::chrono::milliseconds(100);
-
-class EdgeSocket;
-class Stream;
-
-/// One connection as the server keeps it. Owned by its socket; the server's map points to it.
-struct Peer {
-  restinio::connection_id_t id = 0;
-  EdgeSocket* socket = nullptr;  ///< follows moves; null once closed
-  bool reading = false;          ///< RESTinio is parsing what arrived, on this very stack
-  std::size_t exchanges = 0;     ///< requests whose answers are not written yet
-  Clock::time_point active = Clock::now();
-  std::vector<std::weak_ptr<Stream>> streams;
-  std::function<void(Peer&)> on_gone;
-  /// The answer to a request that RESTinio refuses, by its reason.
-  std::function<std::string()> refusal;
-};
-
-/// The socket that RESTinio reads from, writes to and closes.
-class EdgeSocket : public Tcp::socket {
- public:
-  EdgeSocket(Tcp::socket socket, std::shared_ptr<Peer> peer)
-      : Tcp::socket(std::move(socket)), peer_(std::move(peer)) {
-    peer_->socket = this;
-  }
-  EdgeSocket(EdgeSocket&& other) noexcept
-      : Tcp::socket(std::move(other)), peer_(std::move(other.peer_)) {
-    if (peer_) peer_->socket = this;
-  }
-  EdgeSocket& operator=(EdgeSocket&&) = delete;
-  ~EdgeSocket() { forget(); }
-
-  template <class Buffers, class Completion>
-  void async_read_some(const Buffers& buffers, Completion&& completion) {
-    const auto executor = asio::get_associated_executor(completion, get_executor());
-    Tcp::socket::async_read_some(
-        buffers, asio::bind_executor(
-                     executor, [peer = peer_, buffers, next = std::forward<Completion>(completion)](
-                                   const std::error_code& error, std::size_t size) mutable {
-                       peer->active = Clock::now();
-                       if (!error)
-                         expect_continue(*peer, *asio::buffer_sequence_begin(buffers), size);
-                       peer->reading = !error;
-                       next(error, size);
-                       peer->reading = false;
-                     }));
-  }
-
-  void shutdown(shutdown_type what, std::error_code& error) {
-    // Closing while it parses, with nothing under way: the request was refused.
-    if (peer_ && peer_->reading && peer_->exchanges == 0 && is_open()) {
-      if (const std::string answer = peer_->refusal(); !answer.empty()) {
-        ::send(native_handle(), answer.data(), answer.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-        Tcp::socket::shutdown(shutdown_send, error);
-        discard(std::move(static_cast<Tcp::socket&>(*this)));
-        return;
-      }
-    }
-    Tcp::socket::shutdown(what, error);
-  }
-
-  void close() {
-    std::error_code ignored;
-    Tcp::socket::close(ignored);
-    forget();
-  }
-
- private:
-  /// A client with a large body may wait for this line before it sends it. Sending it to one that
-  /// does not wait is allowed by RFC 9110, 15.2, so a cheap look at the bytes will do.
-  static void expect_continue(Peer& peer, asio::mutable_buffer buffer, std::size_t size) {
-    constexpr std::string_view wanted = "100-continue";
-    constexpr std::string_view answer = "HTTP/1.1 100 Continue\r\n\r\n";
-    const std::string_view bytes(static_cast<const char*>(buffer.data()), size);
-    if (peer.exchanges > 0 || peer.socket == nullptr) return;
-    if (!bytes.ends_with("\r\n\r\n") || bytes.find(wanted) == bytes.npos) return;
-    ::send(peer.socket->native_handle(), answer.data(), answer.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-  }
-
-  void forget() {
-    if (!peer_ || peer_->socket == nullptr) return;
-    peer_->socket = nullptr;
-    peer_->on_gone(*peer_);
-  }
-
-  std::shared_ptr<Peer> peer_;
-};
 
 /// Keeps RESTinio's last complaint for refusal_for().
 class EdgeLogger {
@@ -160,7 +75,7 @@ restinio::http_status_line_t status_line(int status) {
 }
 
 /// Sends chunks; has at most one write under way, and gathers what is written meanwhile.
-class Stream : public std::enable_shared_from_this<Stream> {
+class Stream final : public PeerStream, public std::enable_shared_from_this<Stream> {
  public:
   using Builder = restinio::response_builder_t<restinio::chunked_output_t>;
 
@@ -206,8 +121,9 @@ class Stream : public std::enable_shared_from_this<Stream> {
     lost();
   }
 
-  /// The connection is gone.
-  void lost() {
+  bool is_open() const override { return open_; }
+
+  void lost() override {
     if (!open_) return;
     open_ = false;
     --peer_->exchanges;
@@ -591,7 +507,7 @@ class HttpServer::Impl : public std::enable_shared_from_this<HttpServer::Impl> {
     bool ended = false;
     for (const auto& weak : peer.streams) {
       const auto stream = weak.lock();
-      ended = ended || (stream && stream->open_);
+      ended = ended || (stream && stream->is_open());
     }
     if (ended) kill(peer);
   }

@@ -53,17 +53,25 @@ batch::JobSpec Client::draw_job(const std::vector<batch::JobSpec>& before) {
   spec.kill_grace = milliseconds(random.between(100, 3000));
   if (random.chance(1, 4)) spec.time_limit = milliseconds(random.between(200, 20'000));
   switch (random.below(4)) {
-    case 0: spec.lost = batch::LostPolicy::rerun; break;
+    case 0:
+      spec.lost = batch::LostPolicy::rerun;
+      break;
     case 1:
       spec.lost = batch::LostPolicy::fence;
       spec.fence_after = seconds(random.between(1, 30));
       break;
-    default: break;
+    default:
+      break;
   }
   switch (random.below(8)) {
-    case 0: spec.on_dependency_failed = batch::OnDependencyFailed::run; break;
-    case 1: spec.on_dependency_failed = batch::OnDependencyFailed::hold; break;
-    default: break;
+    case 0:
+      spec.on_dependency_failed = batch::OnDependencyFailed::run;
+      break;
+    case 1:
+      spec.on_dependency_failed = batch::OnDependencyFailed::hold;
+      break;
+    default:
+      break;
   }
   spec.hold = random.chance(1, 40);
   draw_request(spec);
@@ -108,7 +116,9 @@ void Client::spoil(Submission& submission) {
   batch::JobSpec& job = submission.jobs.front();
   submission.must_fail = true;
   switch (world_.random().below(4)) {
-    case 0: job.dependencies.push_back({"no-such-parent", batch::EdgeKind::ok}); break;
+    case 0:
+      job.dependencies.push_back({"no-such-parent", batch::EdgeKind::ok});
+      break;
     case 1:
       job.request.amounts["cpus"] = Amount::units(100'000);
       submission.must_fail = false;
@@ -120,7 +130,8 @@ void Client::spoil(Submission& submission) {
         submission.jobs.back().dependencies = {{job.name, batch::EdgeKind::any}};
       }
       break;
-    default: job.name = "not a name";
+    default:
+      job.name = "not a name";
   }
 }
 

@@ -49,7 +49,7 @@ class Client {
     std::string key;
     std::vector<batch::JobSpec> jobs;
     bool answered = false;
-    bool must_fail = false;  ///< wrong on purpose
+    bool must_fail = false;     ///< wrong on purpose
     bool fits_nowhere = false;  ///< refused, unless no agent was ever seen
     std::uint32_t tries = 0;
   };

@@ -92,9 +92,9 @@ void Cluster::build_agents() {
     options.attributes = plan.attributes;
     options.work_dir = "/var/lib/rm-agent";
     options.seed = world_.random().next();
-    agent.node = &world_.add<sim::AgentNode>(*agent.host, "agent-" + name, *agent.disk,
-                                             *agent.shepherd, options,
-                                             [this] { return find_master(); });
+    agent.node =
+        &world_.add<sim::AgentNode>(*agent.host, "agent-" + name, *agent.disk, *agent.shepherd,
+                                    options, [this] { return find_master(); });
     agent.disk->on_commit([this, node = agent.node](Lsn, const RecordEntry& entry) {
       oracle_.on_agent_commit(*node, entry);
     });
@@ -116,8 +116,8 @@ void Cluster::build_frameworks() {
     options.info.name = name;
     options.info.failover_timeout = scenario_.framework_failover;
     options.tasks = scenario_.framework_tasks;
-    options.task_resources = Resources::scalar("cpus", Amount{500}) +
-                             Resources::scalar("mem", Amount::units(64));
+    options.task_resources =
+        Resources::scalar("cpus", Amount{500}) + Resources::scalar("mem", Amount::units(64));
     options.task_prefix = name;
     options.seed = world_.random().next();
     framework.node = &world_.add<sim::WorkloadNode>(host, name, *framework.disk, options,
@@ -139,7 +139,7 @@ ClusterNode* Cluster::leader() const {
 /// News of a change of leader travel slowly: in trouble, any of the addresses may be tried.
 sim::Node* Cluster::find_master() {
   ClusterNode* found = leader();
-  if (!trouble_ || world_.random().chance(3, 4)) return found;
+  if (!trouble_ || world_.random().chance(1, 2)) return found;
   return masters_[world_.random().below(masters_.size())];
 }
 
@@ -163,7 +163,7 @@ void Cluster::fail_over() {
   world_.trace("people", "fail over from " + old->name() + " to " + next->name());
   oracle_.mark("failover");
   next->start();
-  world_.after(world_.draw_skewed(milliseconds(1), seconds(60)), [old, life = old->life()] {
+  world_.after(world_.draw(milliseconds(1), seconds(60)), [old, life = old->life()] {
     if (old->life() == life && !old->owns_disk()) old->crash();
   });
 }

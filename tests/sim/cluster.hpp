@@ -26,8 +26,8 @@ namespace rm_sim {
 struct Outcome {
   std::vector<std::string> violations;  ///< none: all is well
   std::uint64_t trace_hash = 0;
-  librm::Duration time;                 ///< simulated
-  librm::Duration healing;              ///< from the end of trouble until rest
+  librm::Duration time;     ///< simulated
+  librm::Duration healing;  ///< from the end of trouble until rest
   std::uint64_t steps = 0;
   std::map<std::string, std::uint64_t> marks;
 };

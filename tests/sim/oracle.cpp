@@ -78,9 +78,9 @@ void Oracle::check_allocator(const ClusterNode& node) {
   for (const Allocator::AgentView& view : node.core().master().allocator().agents()) {
     const Resources taken = view.held + view.offered;
     if (view.total->contains(taken) && taken + view.free == *view.total) continue;
-    world_.violation(node.name() + ": " + to_string(view.agent) + ": held " +
-                     to_string(view.held) + ", offered " + to_string(view.offered) + ", free " +
-                     to_string(view.free) + " are not the total " + to_string(*view.total));
+    world_.violation(node.name() + ": " + to_string(view.agent) + ": held " + to_string(view.held) +
+                     ", offered " + to_string(view.offered) + ", free " + to_string(view.free) +
+                     " are not the total " + to_string(*view.total));
   }
 }
 
@@ -154,8 +154,8 @@ void Oracle::check_overlap(const KnownJob& known, const sim::TaskTruth& truth,
                            const batch::TaskName& name) {
   for (const auto& [number, attempt] : known.attempts) {
     if (number.first != name.run || number.second == name.attempt) continue;
-    const sim::TaskTruth* other = truth_of(
-        batch::task_id({name.job, name.index, number.first, number.second}));
+    const sim::TaskTruth* other =
+        truth_of(batch::task_id({name.job, name.index, number.first, number.second}));
     if (other == nullptr || !other->alive) continue;
     mark("attempts overlap");
     if (known.job.spec.lost == batch::LostPolicy::rerun) continue;
@@ -183,16 +183,18 @@ bool Oracle::satisfied(const batch::Edge& edge) const {
   const batch::JobState state = parent->second.job.state;
   switch (edge.kind) {
     case batch::EdgeKind::ok:
-    case batch::EdgeKind::corresponding: return state == batch::JobState::finished;
-    case batch::EdgeKind::any: return is_terminal(state);
+    case batch::EdgeKind::corresponding:
+      return state == batch::JobState::finished;
+    case batch::EdgeKind::any:
+      return is_terminal(state);
     case batch::EdgeKind::not_ok:
       return state == batch::JobState::failed || state == batch::JobState::cancelled;
     case batch::EdgeKind::start:
-      return std::any_of(parent->second.attempts.begin(), parent->second.attempts.end(),
-                         [&](const auto& attempt) {
-                           return truth_of(batch::task_id({edge.parent, {}, attempt.first.first,
-                                                           attempt.first.second})) != nullptr;
-                         });
+      return std::any_of(
+          parent->second.attempts.begin(), parent->second.attempts.end(), [&](const auto& attempt) {
+            return truth_of(batch::task_id(
+                       {edge.parent, {}, attempt.first.first, attempt.first.second})) != nullptr;
+          });
   }
   return false;
 }

@@ -47,16 +47,15 @@ void Oracle::apply(const batch::LaunchRecord& record) {
 
 /// Whether another attempt may begin, given what is known of the earlier ones.
 void Oracle::check_launch(const KnownJob& entry, const batch::Attempt& attempt) {
-  const std::string name = "attempt " + std::to_string(attempt.attempt) + " of job " +
-                           std::to_string(entry.job.id);
+  const std::string name =
+      "attempt " + std::to_string(attempt.attempt) + " of job " + std::to_string(entry.job.id);
   if (is_terminal(entry.job.state)) world_.violation(name + " is launched after the job's end");
   for (const auto& [number, earlier] : entry.attempts) {
     if (number.first != attempt.run) continue;
     if (number.second >= attempt.attempt) {
       world_.violation(name + " is launched after attempt " + std::to_string(number.second));
     }
-    if (is_terminal(earlier.latest.state) ||
-        entry.job.spec.lost == batch::LostPolicy::rerun) {
+    if (is_terminal(earlier.latest.state) || entry.job.spec.lost == batch::LostPolicy::rerun) {
       continue;
     }
     world_.violation(name + " is launched while attempt " + std::to_string(number.second) +
@@ -81,8 +80,7 @@ void Oracle::apply(const batch::JobChangeRecord& record) {
   job.ended = record.ended;
   if (!record.attempt) return;
   batch::Attempt& attempt = entry->attempts[{record.attempt->run, record.attempt->attempt}];
-  if (is_terminal(attempt.latest.state) &&
-      attempt.latest.state != record.attempt->latest.state) {
+  if (is_terminal(attempt.latest.state) && attempt.latest.state != record.attempt->latest.state) {
     world_.violation("attempt " + std::to_string(record.attempt->attempt) + " of job " +
                      std::to_string(record.job) + " was " + to_string(attempt.latest.state) +
                      " and becomes " + to_string(record.attempt->latest.state));

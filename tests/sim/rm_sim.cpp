@@ -150,12 +150,13 @@ int main(int argc, char** argv) {
     for (const auto& [mark, count] : sums.marks) {
       std::printf("  %8llu %s\n", static_cast<unsigned long long>(count), mark.c_str());
     }
-    std::printf("%llu seeds, %llu failed; %lld s simulated in %.1f s (%.1f seeds/s), longest way "
-                "to rest %lld s\n",
-                static_cast<unsigned long long>(done), static_cast<unsigned long long>(failures),
-                static_cast<long long>(librm::to_ms(sums.time) / 1000), took.count(),
-                static_cast<double>(done) / took.count(),
-                static_cast<long long>(librm::to_ms(sums.healing) / 1000));
+    std::printf(
+        "%llu seeds, %llu failed; %lld s simulated in %.1f s (%.1f seeds/s), longest way "
+        "to rest %lld s\n",
+        static_cast<unsigned long long>(done), static_cast<unsigned long long>(failures),
+        static_cast<long long>(librm::to_ms(sums.time) / 1000), took.count(),
+        static_cast<double>(done) / took.count(),
+        static_cast<long long>(librm::to_ms(sums.healing) / 1000));
   }
   return failures == 0 ? 0 : 1;
 }

@@ -15,8 +15,8 @@ Scenario::Agent draw_agent(Prng& random, std::uint64_t number) {
                 Resources::scalar("mem", Amount::units(512 * random.between(4, 16)));
   if (random.chance(1, 2)) {
     const std::uint64_t first = 31000 + 100 * number;
-    agent.total.add({"ports", std::string(any_role), false,
-                     Ranges({{first, first + random.below(20)}})});
+    agent.total.add(
+        {"ports", std::string(any_role), false, Ranges({{first, first + random.below(20)}})});
   }
   agent.attributes["rack"] = "r" + std::to_string(number % 2);
   agent.drift_ppm = random.between(-200, 200);
@@ -113,8 +113,7 @@ std::string describe(const Scenario& s) {
   text += part("process", s.faults.process_crash) + part("host", s.faults.host_crash) +
           part("stall", s.faults.stall) + part("partition", s.faults.partition) +
           part("clog", s.faults.clog) + part("clock", s.faults.wall_step) +
-          part("failover", s.failover) + part("gone", s.agent_gone) +
-          part("disk", s.disk_failure);
+          part("failover", s.failover) + part("gone", s.agent_gone) + part("disk", s.disk_failure);
   const sim::NetworkOptions& net = s.faults.network;
   return text + " loss/dup/reorder/corrupt/reset " + std::to_string(net.loss_ppm) + "/" +
          std::to_string(net.duplicate_ppm) + "/" + std::to_string(net.reorder_ppm) + "/" +

@@ -24,19 +24,19 @@ struct Scenario {
   librm::MasterOptions master;
   librm::sim::DiskOptions disk;
   librm::sim::FaultRates faults;
-  librm::Duration trouble;             ///< how long things break
-  std::uint32_t jobs = 5;              ///< batch jobs to be submitted
-  std::uint32_t frameworks = 0;        ///< plain ones beside the batch front end
+  librm::Duration trouble;       ///< how long things break
+  std::uint32_t jobs = 5;        ///< batch jobs to be submitted
+  std::uint32_t frameworks = 0;  ///< plain ones beside the batch front end
   std::uint32_t framework_tasks = 0;
   librm::Duration framework_failover;
   librm::Duration task_runs_max;
-  std::uint32_t fails_percent = 0;     ///< of the tasks
+  std::uint32_t fails_percent = 0;  ///< of the tasks
   std::uint32_t start_fails_percent = 0;
   std::uint32_t ignores_term_percent = 0;
-  std::uint32_t cancel_percent = 0;    ///< of the jobs
-  librm::Duration failover;            ///< mean time between changes of leader, or 0
-  librm::Duration agent_gone;          ///< mean time between agents that an operator gives up, or 0
-  librm::Duration disk_failure;        ///< mean time between failed commits of the leader, or 0
+  std::uint32_t cancel_percent = 0;  ///< of the jobs
+  librm::Duration failover;          ///< mean time between changes of leader, or 0
+  librm::Duration agent_gone;        ///< mean time between agents that an operator gives up, or 0
+  librm::Duration disk_failure;      ///< mean time between failed commits of the leader, or 0
   std::uint32_t answer_lost_percent = 0;
   std::uint32_t crash_in_spawn_ppm = 0;
   bool unreliable_shepherds = false;

@@ -30,7 +30,7 @@ struct SubmitJobs {
   std::uint64_t request = 0;  ///< names the answer
   std::vector<JobSpec> jobs;  ///< may depend on each other by name
   std::string idempotency_key;
-  bool dry_run = false;       ///< validated, not stored
+  bool dry_run = false;  ///< validated, not stored
 };
 
 struct CancelJob {
@@ -94,27 +94,27 @@ using BatchOutput = std::variant<SubmitAnswer, CancelAnswer, JobChanged, Session
 using BatchActions = librm::ActionList<BatchRecord, BatchOutput>;
 
 struct BatchOptions {
-  librm::FrameworkInfo framework;        ///< name `batch`, long failover timeout
-  std::uint32_t jobs_max = 1'000'000;    ///< live ones; a submission beyond is refused
+  librm::FrameworkInfo framework;          ///< name `batch`, long failover timeout
+  std::uint32_t jobs_max = 1'000'000;      ///< live ones; a submission beyond is refused
   std::uint32_t ended_jobs_max = 100'000;  ///< kept after their end, oldest forgotten first
   librm::Duration refuse_for = librm::seconds(3600);  ///< of offers that serve no waiting job
   librm::Duration dropped_retry_delay = librm::milliseconds(100);
-  std::uint32_t dependency_max = 1000;   ///< per job
+  std::uint32_t dependency_max = 1000;  ///< per job
 };
 
 /// Why a job waits, from job to dependency to quota to node, with the amounts.
 struct Why {
   JobId job = 0;
   JobState state = JobState::pending;
-  std::string summary;                ///< one line
-  std::vector<std::string> details;   ///< one line each, most important first
+  std::string summary;               ///< one line
+  std::vector<std::string> details;  ///< one line each, most important first
   struct Node {
     librm::AgentId agent;
     std::string hostname;
     bool fits = false;
     std::string reason;
   };
-  std::vector<Node> nodes;            ///< empty where resources are not what it waits for
+  std::vector<Node> nodes;  ///< empty where resources are not what it waits for
 };
 
 /// The brain of the batch front end. Runs inside `rm-master` (see cluster_core.hpp), alone or

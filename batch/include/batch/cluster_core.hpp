@@ -23,8 +23,7 @@ class ClusterCore {
   using Output = std::variant<librm::MasterOutput, BatchOutput>;
   using Actions = librm::ActionList<Record, Output>;
 
-  ClusterCore(librm::MasterOptions master, BatchOptions batch,
-              librm::TraceSink* trace = nullptr);
+  ClusterCore(librm::MasterOptions master, BatchOptions batch, librm::TraceSink* trace = nullptr);
 
   void step(librm::Now now, const Event& event, Actions& out);
   void flush(librm::Now now, Actions& out);

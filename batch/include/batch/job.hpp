@@ -69,19 +69,19 @@ struct JobSpec {
   std::string owner;
   std::string role = std::string(librm::any_role);
   librm::Command command;
-  librm::Request request;                ///< cpus 1 and mem 128 MiB where not given
-  std::int32_t priority = 0;             ///< higher first
-  std::uint32_t retries = 0;             ///< attempts after the first, for failures of its own
-  librm::Duration retry_delay;           ///< before each of them
+  librm::Request request;       ///< cpus 1 and mem 128 MiB where not given
+  std::int32_t priority = 0;    ///< higher first
+  std::uint32_t retries = 0;    ///< attempts after the first, for failures of its own
+  librm::Duration retry_delay;  ///< before each of them
   std::optional<librm::Duration> time_limit;
   librm::Duration kill_grace = librm::seconds(3);
   std::vector<DependencySpec> dependencies;
   OnDependencyFailed on_dependency_failed = OnDependencyFailed::cancel;
   LostPolicy lost = LostPolicy::wait;
   std::optional<librm::Duration> fence_after;
-  librm::Attributes constraints;         ///< agent attributes that must be equal
+  librm::Attributes constraints;  ///< agent attributes that must be equal
   std::map<std::string, std::string> labels;
-  bool hold = false;                     ///< submitted, not started until released
+  bool hold = false;  ///< submitted, not started until released
   bool operator==(const JobSpec&) const = default;
 };
 
@@ -107,9 +107,9 @@ struct Attempt {
   librm::Incarnation incarnation;
   std::string hostname;
   librm::Resources resources;
-  librm::StatusUpdate latest;      ///< its task's last known state
+  librm::StatusUpdate latest;  ///< its task's last known state
   librm::WallTime launched;
-  bool counts = true;              ///< false: an infrastructure failure, consumes no retry
+  bool counts = true;  ///< false: an infrastructure failure, consumes no retry
   bool operator==(const Attempt&) const = default;
 };
 
@@ -118,17 +118,17 @@ struct Job {
   JobSpec spec;
   std::vector<Edge> edges;
   JobState state = JobState::pending;
-  std::string reason;              ///< why it is in this state, where there is something to say
+  std::string reason;  ///< why it is in this state, where there is something to say
   bool cancel_requested = false;
   std::uint32_t run = 1;
-  std::uint32_t failures = 0;      ///< attempts of this run that failed and counted
+  std::uint32_t failures = 0;  ///< attempts of this run that failed and counted
   librm::WallTime submitted;
   std::optional<librm::WallTime> started;  ///< of the first attempt that ran
   std::optional<librm::WallTime> ended;
   std::optional<librm::WallTime> not_before;  ///< of a delayed retry
   std::optional<std::int32_t> exit_code;
   std::optional<std::int32_t> signal;
-  std::vector<Attempt> attempts;   ///< oldest first, the last few; the last may be live
+  std::vector<Attempt> attempts;  ///< oldest first, the last few; the last may be live
   bool operator==(const Job&) const = default;
 };
 

@@ -81,7 +81,6 @@ struct JobIdRecord {
 // To add a record: a struct here, its place in BatchRecord, its number and fields in
 // edge/record_codec.hpp, its golden bytes in tests/unit/batch, its apply() in BatchCore.
 using BatchRecord = std::variant<FrameworkIdRecord, JobsRecord, LaunchRecord, JobChangeRecord,
-                                 EdgeRecord, JobRemovedRecord, SubmissionKeyRecord,
-                                 JobIdRecord>;
+                                 EdgeRecord, JobRemovedRecord, SubmissionKeyRecord, JobIdRecord>;
 
 }  // namespace batch

@@ -79,7 +79,8 @@ void BatchCore::resume(librm::Now now, BatchActions& out) {
     if (job.state == JobState::pending && job.not_before) {
       // The wall clock may have been set since: never wait for longer than was asked for at first.
       librm::Duration left = *job.not_before - now.wall;
-      left = std::clamp(left, librm::Duration{}, std::max(job.spec.retry_delay, librm::seconds(10)));
+      left =
+          std::clamp(left, librm::Duration{}, std::max(job.spec.retry_delay, librm::seconds(10)));
       timers_.set({TimerKey::Kind::retry, id, 0}, now.mono + left);
     }
     for (const Edge& edge : job.edges) {

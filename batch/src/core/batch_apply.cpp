@@ -24,9 +24,8 @@ void put_attempt(std::vector<Attempt>& attempts, const Attempt& attempt) {
     attempts.insert(at, attempt);
   }
   while (attempts.size() > attempts_kept) {
-    auto ended = std::find_if(attempts.begin(), attempts.end() - 1, [](const Attempt& a) {
-      return is_terminal(a.latest.state);
-    });
+    auto ended = std::find_if(attempts.begin(), attempts.end() - 1,
+                              [](const Attempt& a) { return is_terminal(a.latest.state); });
     if (ended == attempts.end() - 1) break;
     attempts.erase(ended);
   }

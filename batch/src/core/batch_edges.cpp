@@ -16,7 +16,8 @@ EdgeState judge_edge(const Edge& edge, const Job* parent) {
     return good ? EdgeState::satisfied : EdgeState::unsatisfiable;
   };
   switch (edge.kind) {
-    case EdgeKind::any: return over ? EdgeState::satisfied : EdgeState::pending;
+    case EdgeKind::any:
+      return over ? EdgeState::satisfied : EdgeState::pending;
     case EdgeKind::start:
       if (parent->started) return EdgeState::satisfied;
       return over ? EdgeState::unsatisfiable : EdgeState::pending;

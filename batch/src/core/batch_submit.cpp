@@ -127,10 +127,10 @@ Result<std::vector<JobId>> BatchCore::repeat_submission(const std::vector<JobId>
     same = given == job->spec;
   }
   if (!same) {
-    return fail(ErrorCode::already_exists,
-                "idempotency key " + text::quoted(request.idempotency_key) +
-                    ": it was used for another submission, of job " +
-                    std::to_string(known.empty() ? 0 : known.front()));
+    return fail(ErrorCode::already_exists, "idempotency key " +
+                                               text::quoted(request.idempotency_key) +
+                                               ": it was used for another submission, of job " +
+                                               std::to_string(known.empty() ? 0 : known.front()));
   }
   return known;
 }
@@ -148,9 +148,8 @@ Result<void> BatchCore::check_submission(const SubmitJobs& request,
   const std::size_t live = jobs_.size() - ended_.size();
   if (live + specs.size() > options_.jobs_max) {
     return fail(ErrorCode::resource_exhausted,
-                "jobs: " + std::to_string(live) + " are live and " +
-                    std::to_string(specs.size()) + " more are submitted, the limit is " +
-                    std::to_string(options_.jobs_max));
+                "jobs: " + std::to_string(live) + " are live and " + std::to_string(specs.size()) +
+                    " more are submitted, the limit is " + std::to_string(options_.jobs_max));
   }
   for (std::size_t i = 0; i < specs.size(); ++i) {
     const auto blame = [&](const librm::Error& error) {
@@ -165,14 +164,14 @@ Result<void> BatchCore::check_submission(const SubmitJobs& request,
     }
     if (spec.dependencies.size() > options_.dependency_max) {
       return blame({ErrorCode::invalid_argument,
-                    "dependencies: " + std::to_string(spec.dependencies.size()) +
-                        ", at most " + std::to_string(options_.dependency_max)});
+                    "dependencies: " + std::to_string(spec.dependencies.size()) + ", at most " +
+                        std::to_string(options_.dependency_max)});
     }
     const Job* same = spec.name.empty() ? nullptr : find(spec.name);
     if (same != nullptr && !is_terminal(same->state)) {
-      return blame({ErrorCode::already_exists,
-                    "name: job " + std::to_string(same->id) + " has it and is " +
-                        to_string(same->state) + "; cancel it or choose another name"});
+      return blame({ErrorCode::already_exists, "name: job " + std::to_string(same->id) +
+                                                   " has it and is " + to_string(same->state) +
+                                                   "; cancel it or choose another name"});
     }
   }
   auto by_name = index_names(specs);
@@ -243,16 +242,16 @@ Result<void> BatchCore::check_size(const JobSpec& spec) const {
       }
     }
     if (anywhere || largest == nullptr) continue;
-    return fail(ErrorCode::resource_exhausted,
-                name + ": need " + to_string(need) + ", the largest agent (" +
-                    to_string(largest->agent) + ", " + largest->hostname + ") has " +
-                    to_string(most));
+    return fail(ErrorCode::resource_exhausted, name + ": need " + to_string(need) +
+                                                   ", the largest agent (" +
+                                                   to_string(largest->agent) + ", " +
+                                                   largest->hostname + ") has " + to_string(most));
   }
   const ClusterShape::Node& first = shape_.nodes.front();
   return fail(ErrorCode::resource_exhausted,
               "no agent has " + to_string(spec.request) + " together; for example " +
-                  to_string(first.agent) + " (" + first.hostname + "): " +
-                  to_string(*fits(spec.request, first.total, spec.role)));
+                  to_string(first.agent) + " (" + first.hostname +
+                  "): " + to_string(*fits(spec.request, first.total, spec.role)));
 }
 
 /// `job-42`, or longer where somebody took that name for another live job.

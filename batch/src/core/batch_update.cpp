@@ -27,18 +27,20 @@ enum class Outcome : std::uint8_t {
 
 Outcome outcome_of(const Job& job, const librm::StatusUpdate& end) {
   switch (end.state) {
-    case TaskState::finished: return Outcome::success;
+    case TaskState::finished:
+      return Outcome::success;
     case TaskState::failed:
-    case TaskState::error: return Outcome::failure;
+    case TaskState::error:
+      return Outcome::failure;
     case TaskState::killed:
       return end.reason == TaskReason::time_limit_reached ||
-                     end.reason == TaskReason::memory_limit ||
-                     end.reason == TaskReason::disk_limit
+                     end.reason == TaskReason::memory_limit || end.reason == TaskReason::disk_limit
                  ? Outcome::failure
                  : Outcome::repeat;
     case TaskState::lost:
       return job.spec.lost == LostPolicy::wait ? Outcome::unknown : Outcome::repeat;
-    default: return Outcome::repeat;
+    default:
+      return Outcome::repeat;
   }
 }
 
@@ -156,8 +158,9 @@ void BatchCore::on_unreachable(librm::Now now, Job& job, const Attempt& attempt,
   if (job.spec.lost == LostPolicy::fence && job.spec.fence_after) {
     // The agent's lease had ended before the master gave it up, so its own count began earlier.
     const librm::Duration bound = *job.spec.fence_after;
-    timers_.set({TimerKey::Kind::fence, job.id, attempt.attempt},
-                now.mono + bound + bound / fence_drift_divisor + job.spec.kill_grace + fence_margin);
+    timers_.set(
+        {TimerKey::Kind::fence, job.id, attempt.attempt},
+        now.mono + bound + bound / fence_drift_divisor + job.spec.kill_grace + fence_margin);
   }
   if (!job.cancel_requested && job.state == JobState::running) job.reason = reason;
   announce(job, out);

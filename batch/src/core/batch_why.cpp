@@ -33,9 +33,8 @@ std::string describe_running(const Job& job, librm::Now now) {
              " ago · agent " + to_string(attempt.agent) + " is unreachable";
       break;
     default:
-      text = "running " +
-             text::span(now.wall - attempt.latest.started.value_or(attempt.launched)) + " on " +
-             place_of(attempt);
+      text = "running " + text::span(now.wall - attempt.latest.started.value_or(attempt.launched)) +
+             " on " + place_of(attempt);
   }
   if (job.cancel_requested) text += " · is being cancelled: " + job.reason;
   return text;
@@ -57,10 +56,14 @@ std::string describe_edge(const Edge& edge, const Job* parent) {
 
 const char* wanted_of(EdgeKind kind) {
   switch (kind) {
-    case EdgeKind::any: return "to end";
-    case EdgeKind::not_ok: return "to fail";
-    case EdgeKind::start: return "to start";
-    default: return "to finish";
+    case EdgeKind::any:
+      return "to end";
+    case EdgeKind::not_ok:
+      return "to fail";
+    case EdgeKind::start:
+      return "to start";
+    default:
+      return "to finish";
   }
 }
 

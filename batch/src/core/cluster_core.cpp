@@ -86,7 +86,8 @@ std::vector<ClusterCore::Record> ClusterCore::snapshot() const {
 std::vector<std::string> ClusterCore::check_invariants() const {
   std::vector<std::string> wrong = master_.check_invariants();
   for (std::string& text : batch_.check_invariants()) wrong.push_back(std::move(text));
-  if (!to_master_.empty() || !to_batch_.empty()) wrong.push_back("master and batch are not settled");
+  if (!to_master_.empty() || !to_batch_.empty())
+    wrong.push_back("master and batch are not settled");
   return wrong;
 }
 

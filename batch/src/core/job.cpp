@@ -7,50 +7,70 @@ namespace batch {
 
 const char* to_string(EdgeKind kind) {
   switch (kind) {
-    case EdgeKind::ok: return "ok";
-    case EdgeKind::any: return "any";
-    case EdgeKind::not_ok: return "notok";
-    case EdgeKind::start: return "start";
-    case EdgeKind::corresponding: return "corr";
+    case EdgeKind::ok:
+      return "ok";
+    case EdgeKind::any:
+      return "any";
+    case EdgeKind::not_ok:
+      return "notok";
+    case EdgeKind::start:
+      return "start";
+    case EdgeKind::corresponding:
+      return "corr";
   }
   return "unknown";
 }
 
 const char* to_string(EdgeState state) {
   switch (state) {
-    case EdgeState::pending: return "pending";
-    case EdgeState::satisfied: return "satisfied";
-    case EdgeState::unsatisfiable: return "unsatisfiable";
+    case EdgeState::pending:
+      return "pending";
+    case EdgeState::satisfied:
+      return "satisfied";
+    case EdgeState::unsatisfiable:
+      return "unsatisfiable";
   }
   return "unknown";
 }
 
 const char* to_string(OnDependencyFailed policy) {
   switch (policy) {
-    case OnDependencyFailed::cancel: return "cancel";
-    case OnDependencyFailed::hold: return "hold";
-    case OnDependencyFailed::run: return "run";
+    case OnDependencyFailed::cancel:
+      return "cancel";
+    case OnDependencyFailed::hold:
+      return "hold";
+    case OnDependencyFailed::run:
+      return "run";
   }
   return "unknown";
 }
 
 const char* to_string(LostPolicy policy) {
   switch (policy) {
-    case LostPolicy::wait: return "wait";
-    case LostPolicy::fence: return "fence";
-    case LostPolicy::rerun: return "rerun";
+    case LostPolicy::wait:
+      return "wait";
+    case LostPolicy::fence:
+      return "fence";
+    case LostPolicy::rerun:
+      return "rerun";
   }
   return "unknown";
 }
 
 const char* to_string(JobState state) {
   switch (state) {
-    case JobState::pending: return "pending";
-    case JobState::held: return "held";
-    case JobState::running: return "running";
-    case JobState::finished: return "finished";
-    case JobState::failed: return "failed";
-    case JobState::cancelled: return "cancelled";
+    case JobState::pending:
+      return "pending";
+    case JobState::held:
+      return "held";
+    case JobState::running:
+      return "running";
+    case JobState::finished:
+      return "finished";
+    case JobState::failed:
+      return "failed";
+    case JobState::cancelled:
+      return "cancelled";
   }
   return "unknown";
 }

@@ -64,8 +64,8 @@ Result<void> check_name(const std::string& name) {
 
 Result<void> check_text(const char* field, const std::string& text, std::size_t size_max) {
   if (text.size() > size_max) {
-    return wrong(field, std::to_string(text.size()) + " bytes, at most " +
-                            std::to_string(size_max));
+    return wrong(field,
+                 std::to_string(text.size()) + " bytes, at most " + std::to_string(size_max));
   }
   if (text.find('\0') != std::string::npos) return wrong(field, "contains a zero byte");
   return {};
@@ -134,8 +134,8 @@ Result<void> check_request(const librm::Request& request) {
   return {};
 }
 
-Result<void> check_pairs(const char* field, std::size_t size,
-                         const std::string* name, const std::string* value) {
+Result<void> check_pairs(const char* field, std::size_t size, const std::string* name,
+                         const std::string* value) {
   if (size > labels_max) {
     return wrong(field, std::to_string(size) + " entries, at most " + std::to_string(labels_max));
   }
@@ -239,8 +239,8 @@ std::vector<std::size_t> find_cycle(const std::vector<std::vector<std::size_t>>&
       const std::size_t parent = parents[step.job][step.next_parent++];
       if (marks[parent] == Mark::on_path) {
         std::vector<std::size_t> cycle;
-        auto first = std::find_if(path.begin(), path.end(),
-                                  [&](const Step& s) { return s.job == parent; });
+        auto first =
+            std::find_if(path.begin(), path.end(), [&](const Step& s) { return s.job == parent; });
         for (; first != path.end(); ++first) cycle.push_back(first->job);
         cycle.push_back(parent);
         return cycle;

@@ -26,8 +26,7 @@ json convert(const toml::node& node, const std::string& path, Lines& lines, std:
   if (const toml::table* table = node.as_table()) {
     json object = json::object();
     for (const auto& [key, value] : *table) {
-      object[std::string(key.str())] =
-          convert(value, pointer(path, key.str()), lines, depth + 1);
+      object[std::string(key.str())] = convert(value, pointer(path, key.str()), lines, depth + 1);
     }
     return object;
   }
@@ -56,8 +55,8 @@ struct Document {
 
 InputResult<Document> read_toml(std::string_view text, const std::string& file) {
   if (text.size() > json_size_max) {
-    return tl::unexpected(input_error(file + ": more than " + std::to_string(json_size_max) +
-                                      " bytes"));
+    return tl::unexpected(
+        input_error(file + ": more than " + std::to_string(json_size_max) + " bytes"));
   }
   Document document;
   try {

@@ -66,8 +66,8 @@ class Reader {
   template <class Number>
   void whole(const json& value, Number& target, std::int64_t low, std::int64_t high) {
     if (!value.is_number_integer()) return expected("a whole number", value);
-    const bool huge = value.is_number_unsigned() &&
-                      value.get<std::uint64_t>() > static_cast<std::uint64_t>(high);
+    const bool huge =
+        value.is_number_unsigned() && value.get<std::uint64_t>() > static_cast<std::uint64_t>(high);
     if (huge || value.get<std::int64_t>() < low || value.get<std::int64_t>() > high) {
       return wrong(shown(value) + " is outside of " + std::to_string(low) + " to " +
                    std::to_string(high));
@@ -109,7 +109,7 @@ class Reader {
       target = *span;
     } else if (value.is_number()) {
       const double seconds = value.get<double>();
-      if (!(seconds >= 0) || seconds > 3.1e9) {
+      if (!(seconds >= 0) || seconds > 3'162'240'000.0) {
         return wrong(shown(value) + " is not a number of seconds up to 100 years");
       }
       target = Duration{std::llround(seconds * 1e3) * 1'000'000};
@@ -220,9 +220,11 @@ constexpr Field fields[] = {
     {"gpus",          [](Reader& r, const json& v) { r.amount(v, "gpus", false, true); }},
     {"ports",         [](Reader& r, const json& v) { r.amount(v, "ports", false, true); }},
     {"env",           [](Reader& r, const json& v) { r.pairs(v, r.spec().command.environment); }},
-    {"workdir",       [](Reader& r, const json& v) { r.text(v, r.spec().command.working_directory); }},
+    {"workdir",       [](Reader& r, const json& v) {
+       r.text(v, r.spec().command.working_directory); }},
     {"user",          [](Reader& r, const json& v) { r.text(v, r.spec().command.user); }},
-    {"priority",      [](Reader& r, const json& v) { r.whole(v, r.spec().priority, -1'000'000, 1'000'000); }},
+    {"priority",      [](Reader& r, const json& v) {
+       r.whole(v, r.spec().priority, -1'000'000, 1'000'000); }},
     {"retries",       [](Reader& r, const json& v) { r.whole(v, r.spec().retries, 0, 1000); }},
     {"retry_delay",   [](Reader& r, const json& v) { r.span(v, r.spec().retry_delay); }},
     {"time",          [](Reader& r, const json& v) { r.span(v, r.spec().time_limit); }},
@@ -232,7 +234,8 @@ constexpr Field fields[] = {
     {"after_notok",   [](Reader& r, const json& v) { r.parents(v, EdgeKind::not_ok); }},
     {"after_start",   [](Reader& r, const json& v) { r.parents(v, EdgeKind::start); }},
     {"on_dependency_failed", [](Reader& r, const json& v) {
-       r.choice(v, r.spec().on_dependency_failed, {OnDependencyFailed::cancel, OnDependencyFailed::hold, OnDependencyFailed::run}); }},
+       r.choice(v, r.spec().on_dependency_failed,
+                {OnDependencyFailed::cancel, OnDependencyFailed::hold, OnDependencyFailed::run}); }},
     {"lost",          [](Reader& r, const json& v) {
        r.choice(v, r.spec().lost, {LostPolicy::wait, LostPolicy::fence, LostPolicy::rerun}); }},
     {"fence_after",   [](Reader& r, const json& v) { r.span(v, r.spec().fence_after); }},

@@ -40,15 +40,23 @@ class DuplicateKeys {
   bool operator()(int, json::parse_event_t event, const json& parsed) {
     using Event = json::parse_event_t;
     switch (event) {
-      case Event::object_start: levels_.push_back({true, {}, {}, 0}); break;
-      case Event::array_start: levels_.push_back({false, {}, {}, 0}); break;
-      case Event::key: on_key(parsed.get_ref<const std::string&>()); break;
+      case Event::object_start:
+        levels_.push_back({true, {}, {}, 0});
+        break;
+      case Event::array_start:
+        levels_.push_back({false, {}, {}, 0});
+        break;
+      case Event::key:
+        on_key(parsed.get_ref<const std::string&>());
+        break;
       case Event::object_end:
       case Event::array_end:
         levels_.pop_back();
         on_value();
         break;
-      case Event::value: on_value(); break;
+      case Event::value:
+        on_value();
+        break;
     }
     return true;
   }
@@ -141,9 +149,12 @@ InputError input_error(std::vector<FieldError> fields) {
 std::string pointer(const std::string& parent, std::string_view key) {
   std::string path = parent + '/';
   for (char c : key) {
-    if (c == '~') path += "~0";
-    else if (c == '/') path += "~1";
-    else path += c;
+    if (c == '~')
+      path += "~0";
+    else if (c == '/')
+      path += "~1";
+    else
+      path += c;
   }
   return path;
 }

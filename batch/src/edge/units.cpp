@@ -59,17 +59,18 @@ std::string_view take_letters(std::string_view& text) {
 __extension__ using Wide = __int128;
 
 std::optional<std::int64_t> times(const Decimal& number, std::int64_t unit) {
-  const Wide product = static_cast<Wide>(number.whole) * unit +
-                       static_cast<Wide>(number.billionths) * unit / second;
+  const Wide product =
+      static_cast<Wide>(number.whole) * unit + static_cast<Wide>(number.billionths) * unit / second;
   if (product > span_max) return std::nullopt;
   return static_cast<std::int64_t>(product);
 }
 
 std::optional<std::int64_t> unit_of(std::string_view name) {
   static constexpr std::pair<std::string_view, std::int64_t> units[] = {
-      {"ms", second / 1000}, {"s", second},      {"sec", second},     {"m", 60 * second},
-      {"min", 60 * second},  {"h", 3600 * second}, {"d", 86'400 * second},
-      {"w", 7 * 86'400 * second}};
+      {"ms", second / 1000},  {"s", second},
+      {"sec", second},        {"m", 60 * second},
+      {"min", 60 * second},   {"h", 3600 * second},
+      {"d", 86'400 * second}, {"w", 7 * 86'400 * second}};
   for (const auto& [unit, length] : units) {
     if (unit == name) return length;
   }
@@ -196,7 +197,8 @@ Result<librm::Amount> parse_size(std::string_view text) {
   // Of `G`, `GB`, `Gi` and `GiB` the first letter counts.
   const std::string_view tail = unit.empty() ? "" : std::string_view(unit).substr(1);
   const std::size_t power = unit.empty() ? 2 : std::string_view("bkmgt").find(unit[0]);
-  if (power == std::string_view::npos || !(tail.empty() || tail == "b" || tail == "i" || tail == "ib") ||
+  if (power == std::string_view::npos ||
+      !(tail.empty() || tail == "b" || tail == "i" || tail == "ib") ||
       (power == 0 && !tail.empty())) {
     return wrong();
   }

@@ -143,8 +143,8 @@ std::string describe(const Message& message) { return std::visit(Describer(), me
 std::string describe(const ShepherdMessage& message) { return std::visit(Describer(), message); }
 
 std::string describe(const StatusUpdate& update) {
-  std::string text = update.task + "#" + std::to_string(update.sequence) + "=" +
-                     to_string(update.state);
+  std::string text =
+      update.task + "#" + std::to_string(update.sequence) + "=" + to_string(update.state);
   if (update.reason != TaskReason::none) text += std::string("(") + to_string(update.reason) + ")";
   return text;
 }

@@ -62,8 +62,8 @@ void Network::send(Node& from, ConnectionId id, const Message& message) {
   ++frames_;
   world_.mix(bytes);
   if (world_.tracing()) {
-    world_.trace(from.name(), "-> " + connection->ends[1 - side].node->name() + " " +
-                                  describe(message));
+    world_.trace(from.name(),
+                 "-> " + connection->ends[1 - side].node->name() + " " + describe(message));
   }
   Prng& random = world_.random();
   if (random.chance(options_.loss_ppm, million)) {
@@ -164,13 +164,15 @@ void Network::read(const Handle& connection, int to, std::string_view bytes) {
 bool Network::take(const Handle& connection, int to, const Frame& frame) {
   End& end = connection->ends[to];
   switch (end.sequencer.on_received(frame.header.request_id)) {
-    case Sequencer::Verdict::duplicate: return true;
+    case Sequencer::Verdict::duplicate:
+      return true;
     case Sequencer::Verdict::gap:
-      world_.trace(end.node->name(), "<- a gap before frame " +
-                                         std::to_string(frame.header.request_id));
+      world_.trace(end.node->name(),
+                   "<- a gap before frame " + std::to_string(frame.header.request_id));
       hang_up(connection, to, true, true);
       return false;
-    case Sequencer::Verdict::deliver: break;
+    case Sequencer::Verdict::deliver:
+      break;
   }
   Result<Message> message = decode_message(frame.header, frame.payload);
   if (!message) {

@@ -50,9 +50,9 @@ void TaskLog::end(World& world, const TaskKey& key, std::optional<std::int32_t> 
 }
 
 Shepherd::Shepherd(World& world, Host& host, std::string name, TaskLog& log)
-    : Node(world, host, std::move(name)), log_(log), behave_([](Prng&, const TaskStart&) {
-        return TaskBehaviour{};
-      }) {
+    : Node(world, host, std::move(name)),
+      log_(log),
+      behave_([](Prng&, const TaskStart&) { return TaskBehaviour{}; }) {
   host.on_crash([this] { lose_everything(); });
 }
 

@@ -68,8 +68,7 @@ void WorkloadCore::on_update(Now now, const StatusUpdate& update, Actions& out) 
     persist(std::move(record), out);
   }
   if (update.sequence > 0) {
-    call(now,
-         AcknowledgeUpdates{{{update.framework, update.task, update.agent, update.sequence}}},
+    call(now, AcknowledgeUpdates{{{update.framework, update.task, update.agent, update.sequence}}},
          out);
   }
 }

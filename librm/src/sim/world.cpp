@@ -30,7 +30,9 @@ class World::Sink final : public TraceSink {
 };
 
 World::World(std::uint64_t seed)
-    : random_(seed), sink_(std::make_unique<Sink>(*this)), network_(std::make_unique<Network>(*this)) {}
+    : random_(seed),
+      sink_(std::make_unique<Sink>(*this)),
+      network_(std::make_unique<Network>(*this)) {}
 
 World::~World() = default;
 

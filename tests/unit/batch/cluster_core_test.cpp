@@ -29,8 +29,8 @@ struct FakeAgent {
   std::string hostname;
   librm::AgentId id;
   ConnectionId connection;
-  std::map<std::string, Task> tasks;     ///< until acknowledged at their end
-  std::map<std::string, int> starts;     ///< of all time
+  std::map<std::string, Task> tasks;  ///< until acknowledged at their end
+  std::map<std::string, int> starts;  ///< of all time
 };
 
 class World {
@@ -200,8 +200,8 @@ class World {
   }
 
   void report(const FakeAgent& agent, const FakeAgent::Task& task) {
-    post(librm::MasterEvent(
-        librm::Received{agent.connection, librm::StatusUpdates{{task.latest}}}));
+    post(
+        librm::MasterEvent(librm::Received{agent.connection, librm::StatusUpdates{{task.latest}}}));
   }
   void resend(const FakeAgent& agent) {
     for (const auto& [id, task] : agent.tasks) report(agent, task);
@@ -223,7 +223,7 @@ JobSpec plain(std::string name, std::vector<std::string> parents = {},
 }
 
 std::vector<JobSpec> pipeline() {
-  return {plain("extract"), plain("t1", {"extract"}), plain("t2", {"extract"}),
+  return {plain("extract"),         plain("t1", {"extract"}),          plain("t2", {"extract"}),
           plain("t3", {"extract"}), plain("load", {"t1", "t2", "t3"}), plain("bad", {}, "false"),
           plain("never", {"bad"})};
 }

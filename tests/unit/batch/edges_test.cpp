@@ -47,8 +47,9 @@ TEST(Edges, AFailureSatisfiesAnyAndNotOk) {
 
 TEST(Edges, ACancelledParentIsNotOk) {
   Bench bench = connected();
-  ASSERT_TRUE(bench.submit({job("parent"), job("ok").after("parent"),
-                            job("notok").after("parent", EdgeKind::not_ok)})
+  ASSERT_TRUE(bench
+                  .submit({job("parent"), job("ok").after("parent"),
+                           job("notok").after("parent", EdgeKind::not_ok)})
                   .has_value());
   EXPECT_EQ(bench.cancel(1), "ok");
   EXPECT_EQ(bench.state(2), "cancelled: DependencyNeverSatisfied: job 1 (parent) was cancelled");
@@ -80,8 +81,9 @@ TEST(Edges, HoldAndRunAreTheOtherPolicies) {
 TEST(Edges, ParentsThatHaveEndedAreResolvedAtOnceByIdOrName) {
   Bench bench = with_children({});
   bench.finished("1.1.1");
-  ASSERT_TRUE(bench.submit({job("by-id").after("1"), job("by-name").after("parent"),
-                            job("never").after("parent", EdgeKind::not_ok)})
+  ASSERT_TRUE(bench
+                  .submit({job("by-id").after("1"), job("by-name").after("parent"),
+                           job("never").after("parent", EdgeKind::not_ok)})
                   .has_value());
   EXPECT_EQ(bench.state(4), "cancelled: DependencyNeverSatisfied: job 1 (parent) finished");
   bench.offer(1, plenty);
@@ -125,9 +127,9 @@ TEST(Retention, ForgetsTheOldestEndedJobsThatNobodyLiveDependsOn) {
   BatchOptions options;
   options.ended_jobs_max = 2;
   Bench bench = connected(options);
-  ASSERT_TRUE(bench.submit({job("a"), job("b"), job("c"), job("d"),
-                            job("child").after("a").after("d")})
-                  .has_value());
+  ASSERT_TRUE(
+      bench.submit({job("a"), job("b"), job("c"), job("d"), job("child").after("a").after("d")})
+          .has_value());
   bench.offer(1, plenty);
   for (const char* task : {"1.1.1", "2.1.1", "3.1.1"}) {
     bench.finished(task);

@@ -116,8 +116,8 @@ class Bench {
     const std::size_t before = records.size();
     auto answer = submit(std::move(jobs));
     EXPECT_EQ(records.size(), before) << "a refused submission stores nothing";
-    return answer ? "accepted" : std::string(to_string(answer.error().code)) + ": " +
-                                     answer.error().message;
+    return answer ? "accepted"
+                  : std::string(to_string(answer.error().code)) + ": " + answer.error().message;
   }
   std::string cancel(JobId id, std::string reason = {}) {
     step(CancelJob{8, id, std::move(reason)});

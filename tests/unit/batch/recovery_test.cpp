@@ -26,14 +26,22 @@ class RandomLife {
 
   void step() {
     switch (prng_.below(8)) {
-      case 0: submit(); break;
+      case 0:
+        submit();
+        break;
       case 1:
-      case 2: bench.offer(1 + prng_.below(3), "cpus:2;mem:4096"); break;
-      case 3: bench.pass(librm::milliseconds(prng_.between(0, 20'000))); break;
+      case 2:
+        bench.offer(1 + prng_.below(3), "cpus:2;mem:4096");
+        break;
+      case 3:
+        bench.pass(librm::milliseconds(prng_.between(0, 20'000)));
+        break;
       case 4:
         if (names_ > 0) (void)bench.cancel(1 + prng_.below(names_), "enough");
         break;
-      default: report(); break;
+      default:
+        report();
+        break;
     }
   }
 
@@ -194,8 +202,7 @@ TEST(Recovery, WhatIsLiveIsAskedAbout) {
 
 TEST(Recovery, AParentsEndWithoutItsEdgesIsMadeUpFor) {
   Bench bench = connected();
-  ASSERT_TRUE(bench.submit({job("a"), job("b").after("a"),
-                            job("c").after("a", EdgeKind::not_ok)})
+  ASSERT_TRUE(bench.submit({job("a"), job("b").after("a"), job("c").after("a", EdgeKind::not_ok)})
                   .has_value());
   bench.offer(1, plenty);
   bench.finished("1.1.1");

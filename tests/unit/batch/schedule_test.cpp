@@ -132,8 +132,9 @@ TEST(Scheduling, WhatWasRefusedForOthersIsAskedForAgain) {
 
 TEST(Scheduling, PlannedMaintenanceIsNotRunInto) {
   Bench bench = connected();
-  ASSERT_TRUE(bench.submit({job("long").time_limit(librm::seconds(3600)),
-                            job("short").time_limit(librm::seconds(60))})
+  ASSERT_TRUE(bench
+                  .submit({job("long").time_limit(librm::seconds(3600)),
+                           job("short").time_limit(librm::seconds(60))})
                   .has_value());
   librm::OfferInfo offer;
   offer.id = {50};

@@ -209,8 +209,8 @@ TEST(Unreachable, AFenceIsForgottenWhenTheAgentReturns) {
 
 TEST(Cancel, InEveryState) {
   Bench bench = connected();
-  ASSERT_TRUE(bench.submit({job("pending"), job("held").hold(), job("running"), job("ended")})
-                  .has_value());
+  ASSERT_TRUE(
+      bench.submit({job("pending"), job("held").hold(), job("running"), job("ended")}).has_value());
   EXPECT_EQ(bench.cancel(1, "cancelled by anna"), "ok");
   EXPECT_EQ(bench.state(1), "cancelled: cancelled by anna");
   EXPECT_EQ(bench.cancel(1), "ok") << "once is as good as twice";

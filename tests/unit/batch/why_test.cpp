@@ -24,8 +24,9 @@ TEST(WhyText, NoSession) {
 
 TEST(WhyText, Dependencies) {
   Bench bench = connected();
-  ASSERT_TRUE(bench.submit({job("extract"), job("other"),
-                            job("load").after("extract").after("other", EdgeKind::any)})
+  ASSERT_TRUE(bench
+                  .submit({job("extract"), job("other"),
+                           job("load").after("extract").after("other", EdgeKind::any)})
                   .has_value());
   bench.offer(1, "cpus:1;mem:1024");
   bench.running("1.1.1");

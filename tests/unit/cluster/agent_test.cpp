@@ -111,8 +111,7 @@ class ReadyAgent : public ::testing::Test {
 TEST(AgentSession, RegistersAndRemembersItsIdentityBeforeAnythingElse) {
   Agent agent;
   EXPECT_EQ(agent.resumed, "connect\n");
-  EXPECT_EQ(agent.step(MasterConnected{master_connection}),
-            "-> c-10 RegisterAgent a-0 []\n");
+  EXPECT_EQ(agent.step(MasterConnected{master_connection}), "-> c-10 RegisterAgent a-0 []\n");
   EXPECT_EQ(agent.receive(AgentRegistered{AgentId{1}, 1, seconds(15), seconds(5)}),
             "! Identity a-1 epoch 1\n");
 }
@@ -136,8 +135,7 @@ TEST_F(ReadyAgent, ATaskIdIsStartedAtMostOnce) {
   agent.ended("t1", 0);
   EXPECT_EQ(agent.launch(task_info("t1")), "-> c-10 StatusUpdates [t1 finished #1 exit 0]\n");
   agent.acknowledge("t1", 1);
-  EXPECT_EQ(agent.launch(task_info("t1")),
-            "-> c-10 StatusUpdates [t1 dropped (duplicate_task)]\n");
+  EXPECT_EQ(agent.launch(task_info("t1")), "-> c-10 StatusUpdates [t1 dropped (duplicate_task)]\n");
 }
 
 TEST_F(ReadyAgent, ALaunchWithoutAValidLeaseIsRefused) {
@@ -208,8 +206,7 @@ TEST_F(ReadyAgent, WhatIsUnacknowledgedIsReportedOnEveryNewSession) {
 TEST_F(ReadyAgent, AKillGivesGraceThenForce) {
   agent.launch(task_info("t1"));
   agent.started("t1");
-  EXPECT_EQ(agent.receive(KillTask{framework, "t1", {}, seconds(2)}),
-            "shepherd: signal t1 15\n");
+  EXPECT_EQ(agent.receive(KillTask{framework, "t1", {}, seconds(2)}), "shepherd: signal t1 15\n");
   EXPECT_EQ(agent.receive(KillTask{framework, "t1", {}, seconds(9)}), "") << "already under way";
   EXPECT_EQ(agent.tick_after(seconds(2)), "shepherd: signal t1 9\n");
   EXPECT_EQ(agent.ended_by_signal("t1", 9),

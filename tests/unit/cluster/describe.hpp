@@ -34,8 +34,8 @@ struct Describe {
     return "AgentHeartbeat " + std::to_string(m.sequence);
   }
   std::string operator()(const StatusUpdates& m) const {
-    return "StatusUpdates [" +
-           join(m.updates, [](const StatusUpdate& u) { return describe(u); }) + "]";
+    return "StatusUpdates [" + join(m.updates, [](const StatusUpdate& u) { return describe(u); }) +
+           "]";
   }
   std::string operator()(const AgentRegistered& m) const {
     return "AgentRegistered " + to_string(m.agent) + " epoch " + std::to_string(m.epoch);
@@ -50,23 +50,25 @@ struct Describe {
   }
   std::string operator()(const KillTask& m) const { return "KillTask " + m.task; }
   std::string operator()(const AcknowledgeUpdates& m) const {
-    return "AcknowledgeUpdates [" + join(m.acks, [](const UpdateAck& a) {
-             return a.task + " #" + std::to_string(a.sequence);
-           }) + "]";
+    return "AcknowledgeUpdates [" +
+           join(m.acks,
+                [](const UpdateAck& a) { return a.task + " #" + std::to_string(a.sequence); }) +
+           "]";
   }
   std::string operator()(const ShutdownFramework& m) const {
     return "ShutdownFramework " + to_string(m.framework);
   }
-  std::string operator()(const Subscribe& m) const {
-    return "Subscribe " + to_string(m.framework);
-  }
+  std::string operator()(const Subscribe& m) const { return "Subscribe " + to_string(m.framework); }
   std::string operator()(const Subscribed& m) const {
     return "Subscribed " + to_string(m.framework) + " epoch " + std::to_string(m.epoch);
   }
   std::string operator()(const Offers& m) const {
-    return "Offers [" + join(m.offers, [](const OfferInfo& o) {
-             return to_string(o.agent) + " " + to_string(o.resources);
-           }) + "]";
+    return "Offers [" +
+           join(m.offers,
+                [](const OfferInfo& o) {
+                  return to_string(o.agent) + " " + to_string(o.resources);
+                }) +
+           "]";
   }
   std::string operator()(const RescindOffers& m) const {
     return "RescindOffers " + std::to_string(m.offers.size());

@@ -157,8 +157,7 @@ TEST_F(FrameworkSession, AfterAReconnectLiveTasksAreAskedAboutUntilHeardOf) {
   offer(5);
   launch(5);
   step(Closed{connection});
-  EXPECT_EQ(open(),
-            "-> c-10 Subscribe f-1\nopened f-1 epoch 1\n-> c-10 ReconcileTasks [t1]\n");
+  EXPECT_EQ(open(), "-> c-10 Subscribe f-1\nopened f-1 epoch 1\n-> c-10 ReconcileTasks [t1]\n");
   EXPECT_EQ(tick_after(seconds(1)), "-> c-10 ReconcileTasks [t1]\n");
   hear(TaskState::running, 0);
   EXPECT_EQ(tick_after(seconds(2)), "");

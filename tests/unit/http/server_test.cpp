@@ -1,6 +1,8 @@
 // The HTTP server against raw sockets: what is malformed, too large, too slow or too much.
 #include "http/server.hpp"
 
+#include <sys/resource.h>
+
 #include "unit/http/client.hpp"
 
 namespace librm::http {
@@ -255,6 +257,24 @@ TEST_F(HttpServerTest, OneConnectionTooManyIsToldSoWhereAllAreBusy) {
   const auto extra = connect();
   ASSERT_TRUE(extra->wait_closed());
   EXPECT_TRUE(extra->received.starts_with("HTTP/1.1 503 ")) << extra->received;
+}
+
+TEST_F(HttpServerTest, AcceptingGoesOnAfterDescriptorsRanOut) {
+  listen();
+  const auto client = connect();  // takes its descriptor while there are some
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const int lowest_free = ::dup(0);
+  ::close(lowest_free);
+  rlimit none = before;
+  none.rlim_cur = static_cast<rlim_t>(lowest_free);
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  client->send(get("/late"));
+  io.restart();
+  io.run_for(std::chrono::milliseconds(20));
+  EXPECT_EQ(server->connections(), 0u);
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_TRUE(client->wait_for("target=/late"));
 }
 
 TEST_F(HttpServerTest, HandlerThatThrowsOrForgetsGivesStatus500) {

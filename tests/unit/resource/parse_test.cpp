@@ -82,16 +82,18 @@ TEST(ParseResources, RefusesBadRoles) {
 }
 
 TEST(ParseResources, HostileTextIsRefusedCheaply) {
+  const std::string long_name(65, 'x');
+  const std::string long_member(256, 'd');
   EXPECT_EQ(error_of(std::string(70'000, 'x')), "text of 70000 bytes is longer than 65536 bytes");
-  EXPECT_EQ(error_of(std::string(65, 'x') + ":1"),
-            "at position 1: '" + std::string(40, 'x') + "...' is longer than 64 bytes");
+  EXPECT_EQ(error_of(long_name + ":1"),
+            "at position 1: '" + long_name.substr(0, 40) + "...' is longer than 64 bytes");
   EXPECT_EQ(error_of("cpus:" + std::string(60'000, '9')).substr(0, 22), "at position 6: '999999");
   EXPECT_EQ(error_of("p:[0-18446744073709551616]"),
             "at position 6: '18446744073709551616' is larger than 18446744073709551615");
   EXPECT_EQ(error_of("\xffpus:1"), "at position 1: expected a name, found byte 255");
   EXPECT_EQ(error_of(std::string("cpus\0:1", 7)), "at position 5: expected ':', found byte 0");
-  EXPECT_EQ(error_of("disks:{" + std::string(256, 'd') + "}"),
-            "at position 8: '" + std::string(40, 'd') + "...' is longer than 255 bytes");
+  EXPECT_EQ(error_of("disks:{" + long_member + "}"),
+            "at position 8: '" + long_member.substr(0, 40) + "...' is longer than 255 bytes");
   std::string many;
   for (int i = 0; i < 257; ++i) many += "n" + std::to_string(i) + ":1;";
   EXPECT_NE(error_of(many).find("expected at most 256 entries"), std::string::npos);

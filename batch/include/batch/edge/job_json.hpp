@@ -33,8 +33,8 @@ std::string job_specs_to_json(const std::vector<JobSpec>& specs);
 
 /// What a job's JSON says of things outside of the job; may be empty functions.
 struct JobLookup {
-  std::function<std::string(JobId)> job_name;                 ///< empty: unknown
-  std::function<std::string(librm::AgentId)> http_address;    ///< `127.0.0.1:5051`; empty: unknown
+  std::function<std::string(JobId)> job_name;               ///< empty: unknown
+  std::function<std::string(librm::AgentId)> http_address;  ///< `127.0.0.1:5051`; empty: unknown
 };
 
 /// As daemons/http/README.md describes it. Text that is not UTF-8 (a task's message) is kept;

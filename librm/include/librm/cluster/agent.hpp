@@ -86,11 +86,12 @@ struct AgentOptions {
   std::string work_dir;  ///< sandboxes are `<work_dir>/runs/<framework>/<task>`
   Duration reconnect_min = milliseconds(200);  ///< doubles up to the maximum, with jitter
   Duration reconnect_max = seconds(10);
-  Duration update_retry_min = seconds(5);      ///< doubles up to the maximum
+  Duration update_retry_min = seconds(5);  ///< doubles up to the maximum
   Duration update_retry_max = seconds(300);
   Duration executor_registration_timeout = seconds(60);
-  std::uint32_t ledger_max = 100'000;          ///< acknowledged task ids that are remembered
-  std::uint64_t seed = 1;                      ///< of the jitter
+  std::uint32_t ledger_max = 100'000;      ///< acknowledged task ids that are remembered
+  std::size_t report_bytes_max = 8 << 20;  ///< of tasks that a registration must name
+  std::uint64_t seed = 1;                  ///< of the jitter
 };
 
 /// The brain of `rm-agent`.
@@ -126,11 +127,11 @@ class AgentCore {
   struct Task {
     TaskLedgerRecord record;
     std::uint64_t acknowledged_sequence = 0;
-    bool start_sent = false;             ///< to the current shepherd
-    std::optional<Instant> kill_at;      ///< SIGKILL then; set while a kill is under way
+    bool start_sent = false;         ///< to the current shepherd
+    std::optional<Instant> kill_at;  ///< SIGKILL then; set while a kill is under way
     bool kill_hard_sent = false;
     std::optional<Instant> time_limit_at;
-    std::optional<Instant> resend_at;    ///< of the unacknowledged update
+    std::optional<Instant> resend_at;  ///< of the unacknowledged update
     Duration resend_after;
     TaskReason kill_reason = TaskReason::none;
   };
@@ -196,8 +197,8 @@ class AgentCore {
   Prng prng_;
   AgentId id_;
   Epoch epoch_highest_ = 0;
-  std::map<TaskKey, Task> tasks_;             ///< live, or ended and not yet acknowledged
-  std::map<TaskKey, std::uint64_t> ledger_;   ///< acknowledged ids, with their age
+  std::map<TaskKey, Task> tasks_;            ///< live, or ended and not yet acknowledged
+  std::map<TaskKey, std::uint64_t> ledger_;  ///< acknowledged ids, with their age
   std::map<std::uint64_t, TaskKey> ledger_by_age_;
   std::uint64_t ledger_age_last_ = 0;
   std::map<std::pair<FrameworkId, ExecutorId>, Executor> executors_;
@@ -217,9 +218,10 @@ class AgentCore {
   std::optional<Instant> reconnect_at_;
   Duration reconnect_after_;
 
-  Resources held_;                     ///< by tasks that are not terminal
-  std::optional<Instant> timer_at_;    ///< no task's timer is earlier
-  std::vector<TaskStart> starts_;      ///< gathered for flush()
+  Resources held_;                   ///< by tasks that are not terminal
+  std::size_t report_bytes_ = 0;     ///< of all tasks_, as a registration would name them
+  std::optional<Instant> timer_at_;  ///< no task's timer is earlier
+  std::vector<TaskStart> starts_;    ///< gathered for flush()
   std::vector<SignalTask> signals_;
   std::vector<TaskKey> forgets_;
   std::set<TaskKey> updated_;

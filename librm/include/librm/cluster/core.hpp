@@ -45,6 +45,30 @@ class ActionList {
   std::vector<Item> items_;
 };
 
+/// No message is built that comes near a frame's limit (wire/frame.hpp): what grows with the
+/// number of tasks is sent in pieces of about this size.
+inline constexpr std::size_t piece_bytes = 4 << 20;
+
+/// Hands `items` on in order, in vectors whose sizes add up to about piece_bytes.
+template <class T, class Size, class Emit>
+void in_pieces(std::vector<T> items, Size size, Emit emit) {
+  std::vector<T> piece;
+  std::size_t bytes = 0;
+  for (T& item : items) {
+    bytes += size(item);
+    piece.push_back(std::move(item));
+    if (bytes < piece_bytes) continue;
+    emit(std::exchange(piece, {}));
+    bytes = 0;
+  }
+  if (!piece.empty()) emit(std::move(piece));
+}
+
+inline std::size_t piece_size(const TaskInfo& info) { return text_bytes(info) + 512; }
+inline std::size_t piece_size(const StatusUpdate& update) {
+  return update.message.size() + update.data.size() + update.task.size() + 256;
+}
+
 // --- events and outputs that several cores share ---
 
 /// A deadline that the core asked for has come; also harmless at any other time.

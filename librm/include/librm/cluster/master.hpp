@@ -36,8 +36,7 @@ struct SetRoleWeight {
   std::int64_t weight_milli = 1000;
 };
 
-using MasterEvent =
-    std::variant<Tick, Received, Closed, StorageLow, MarkAgentGone, SetRoleWeight>;
+using MasterEvent = std::variant<Tick, Received, Closed, StorageLow, MarkAgentGone, SetRoleWeight>;
 
 // --- what a master wants done ---
 
@@ -119,16 +118,16 @@ class MasterCore {
     std::optional<ConnectionId> connection;  ///< while registered
     std::uint64_t session = 0;               ///< of the incarnation, the latest seen
     Instant last_heard;
-    Instant lease_until;                     ///< as the master counts it
+    Instant lease_until;  ///< as the master counts it
     std::set<std::pair<FrameworkId, TaskId>> tasks;
-    bool in_allocator = false;               ///< its resources are; false before it returned
+    bool in_allocator = false;  ///< its resources are; false before it returned
   };
 
   struct Framework {
     FrameworkRecord record;
     std::optional<ConnectionId> connection;  ///< while subscribed
     std::optional<Instant> failover_deadline;
-    std::map<TaskId, Task> tasks;            ///< not terminal, or with an unacknowledged update
+    std::map<TaskId, Task> tasks;  ///< not terminal, or with an unacknowledged update
   };
 
   Epoch epoch() const { return epoch_; }

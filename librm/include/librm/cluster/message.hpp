@@ -33,13 +33,13 @@ struct TaskReport {
 
 /// Opens a session, on a new connection, after every start, disconnect or change of leader.
 struct RegisterAgent {
-  AgentId agent;               ///< none for the first time
+  AgentId agent;  ///< none for the first time
   Incarnation incarnation;
   std::string hostname;
-  std::string http_address;    ///< `127.0.0.1:5051`, where sandboxes are read
+  std::string http_address;  ///< `127.0.0.1:5051`, where sandboxes are read
   Resources total;
   Attributes attributes;
-  Epoch epoch_highest = 0;     ///< the highest that it has obeyed
+  Epoch epoch_highest = 0;        ///< the highest that it has obeyed
   std::vector<TaskReport> tasks;  ///< live ones, and ended ones whose update is unacknowledged
   /// Grows with each session that this incarnation opens: the boot time of its opening, in ns. A
   /// registration that was held up on an older connection must not replace a newer one's report.
@@ -64,7 +64,7 @@ struct StatusUpdates {
 struct AgentRegistered {
   AgentId agent;
   Epoch epoch = 0;
-  Duration lease;               ///< from the sending of RegisterAgent
+  Duration lease;  ///< from the sending of RegisterAgent
   Duration heartbeat_interval;
   bool operator==(const AgentRegistered&) const = default;
 };
@@ -138,7 +138,7 @@ struct Subscribe {
 struct AcceptOffers {
   std::vector<OfferId> offers;  ///< of one agent and role
   std::vector<TaskInfo> tasks;
-  Duration refuse_for;          ///< filter for what is left
+  Duration refuse_for;  ///< filter for what is left
   bool operator==(const AcceptOffers&) const = default;
 };
 

@@ -18,8 +18,8 @@ namespace librm {
 
 /// The states of Mesos' partition-aware frameworks. Numbers are on the wire: never change them.
 enum class TaskState : std::uint8_t {
-  staging = 1,       ///< accepted by the master, not yet known to run
-  starting = 2,      ///< a custom executor prepares it
+  staging = 1,   ///< accepted by the master, not yet known to run
+  starting = 2,  ///< a custom executor prepares it
   running = 3,
   killing = 4,       ///< asked to end, inside its grace
   finished = 5,      ///< exit code 0
@@ -31,7 +31,7 @@ enum class TaskState : std::uint8_t {
   unreachable = 11,  ///< its agent is; it may still run
   gone = 12,         ///< it ran on an incarnation that is proven dead
   gone_by_operator = 13,
-  unknown = 14,      ///< nobody knows this task
+  unknown = 14,  ///< nobody knows this task
 };
 
 /// Terminal states never change again, and the task's resources are free.
@@ -44,8 +44,10 @@ constexpr bool is_terminal(TaskState state) {
     case TaskState::lost:
     case TaskState::dropped:
     case TaskState::gone:
-    case TaskState::gone_by_operator: return true;
-    default: return false;
+    case TaskState::gone_by_operator:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -57,8 +59,8 @@ enum class UpdateSource : std::uint8_t { master = 1, agent = 2, executor = 3 };
 /// Why a task is in its state; the message has the amounts. Numbers never change.
 enum class TaskReason : std::uint8_t {
   none = 0,
-  command_failed = 1,              ///< exit code or signal of its own
-  launch_failed = 2,               ///< the process could not be started
+  command_failed = 1,  ///< exit code or signal of its own
+  launch_failed = 2,   ///< the process could not be started
   time_limit_reached = 3,
   memory_limit = 4,
   disk_limit = 5,
@@ -68,18 +70,18 @@ enum class TaskReason : std::uint8_t {
   invalid_task = 9,
   invalid_offers = 10,
   agent_unreachable = 11,
-  agent_restarted = 12,            ///< the host booted since; what ran has ended
+  agent_restarted = 12,  ///< the host booted since; what ran has ended
   agent_removed = 13,
   agent_removed_by_operator = 14,
   agent_draining = 15,
-  lease_expired = 16,              ///< the agent may not start tasks without a valid lease
-  stale_incarnation = 17,          ///< the launch was for an earlier boot
-  duplicate_task = 18,             ///< this id was used before
+  lease_expired = 16,      ///< the agent may not start tasks without a valid lease
+  stale_incarnation = 17,  ///< the launch was for an earlier boot
+  duplicate_task = 18,     ///< this id was used before
   resources_unavailable = 19,
-  exit_status_unknown = 20,        ///< the shepherd that would have reaped it was lost
+  exit_status_unknown = 20,  ///< the shepherd that would have reaped it was lost
   executor_terminated = 21,
   executor_registration_timeout = 22,
-  reconciliation = 23,             ///< answers a question; nothing happened
+  reconciliation = 23,  ///< answers a question; nothing happened
   preempted = 24,
   release_by_reached = 25,
 };
@@ -90,8 +92,8 @@ struct Command {
   std::string value;                   ///< the shell text, or the program's path or name
   std::vector<std::string> arguments;  ///< argv[1..] when not shell
   std::map<std::string, std::string> environment;
-  std::string working_directory;       ///< empty: the sandbox
-  std::string user;                    ///< empty: the agent's own
+  std::string working_directory;  ///< empty: the sandbox
+  std::string user;               ///< empty: the agent's own
   bool operator==(const Command&) const = default;
 };
 
@@ -110,12 +112,12 @@ struct TaskInfo {
   std::string role = std::string(any_role);  ///< whose share it counts against
   Resources resources;
   Command command;
-  std::optional<ExecutorInfo> executor;      ///< empty: the command itself is the task
-  std::string data;                          ///< for the executor
-  Duration kill_grace = seconds(3);          ///< from SIGTERM to SIGKILL
-  std::optional<Duration> time_limit;        ///< then killed with time_limit_reached
-  std::optional<Duration> fence_after;       ///< killed this long after the agent's last lease
-  std::optional<WallTime> release_by;        ///< the agent enforces it
+  std::optional<ExecutorInfo> executor;  ///< empty: the command itself is the task
+  std::string data;                      ///< for the executor
+  Duration kill_grace = seconds(3);      ///< from SIGTERM to SIGKILL
+  std::optional<Duration> time_limit;    ///< then killed with time_limit_reached
+  std::optional<Duration> fence_after;   ///< killed this long after the agent's last lease
+  std::optional<WallTime> release_by;    ///< the agent enforces it
   std::map<std::string, std::string> labels;
   bool operator==(const TaskInfo&) const = default;
 };
@@ -123,6 +125,10 @@ struct TaskInfo {
 /// Ids are file names and words in messages: 1..255 bytes of `[A-Za-z0-9._-]`, not starting with
 /// a dot or a dash.
 LIBRM_DECL Result<void> validate_task_id(const TaskId& id);
+
+/// Text that a task carries: names, command, environment, data, labels. At most task_bytes_max.
+LIBRM_DECL std::size_t text_bytes(const TaskInfo& info);
+inline constexpr std::size_t task_bytes_max = 1 << 20;
 
 /// One change of a task's state. Delivered at least once, until acknowledged with `sequence`;
 /// a newer update of the same task supersedes an older one that was not delivered yet.
@@ -140,9 +146,9 @@ struct StatusUpdate {
   std::optional<std::int32_t> signal;     ///< that ended it
   std::optional<WallTime> started;
   std::optional<WallTime> ended;
-  std::optional<Duration> cpu_time;       ///< user and system, of the task and its children
+  std::optional<Duration> cpu_time;  ///< user and system, of the task and its children
   std::optional<std::int64_t> rss_max_bytes;
-  std::string data;                       ///< from a custom executor
+  std::string data;  ///< from a custom executor
   bool operator==(const StatusUpdate&) const = default;
 };
 

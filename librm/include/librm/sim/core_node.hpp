@@ -55,8 +55,9 @@ class CoreNode : public Node {
     if (found == expected) return std::nullopt;
     std::size_t at = 0;
     while (at < found.size() && at < expected.size() && found[at] == expected[at]) ++at;
-    return name() + ": its journal replays to another state than it has: " +
-           std::to_string(found.size()) + " against " + std::to_string(expected.size()) +
+    return name() +
+           ": its journal replays to another state than it has: " + std::to_string(found.size()) +
+           " against " + std::to_string(expected.size()) +
            " records, the first difference is record " + std::to_string(at);
   }
 
@@ -64,7 +65,8 @@ class CoreNode : public Node {
   void compact() {
     if (!owns_disk()) return;
     std::vector<RecordEntry> entries;
-    for (const Record& record : process_->core->snapshot()) entries.push_back(Codec::encode(record));
+    for (const Record& record : process_->core->snapshot())
+      entries.push_back(Codec::encode(record));
     disk_.write_snapshot(owner_, std::move(entries));
   }
 

@@ -25,7 +25,7 @@ struct FaultRates {
   Duration host_down_max = seconds(120);  ///< of a host
   Duration partition_max = seconds(60);
   Duration stall_max = seconds(20);
-  NetworkOptions network;                 ///< until stop()
+  NetworkOptions network;  ///< until stop()
 };
 
 /// Hosts that run nothing important need not be given. Everything that was broken is whole again

@@ -77,12 +77,12 @@ class Network {
     ConnectionId id;
     bool open = true;
     Sequencer sequencer;
-    FrameReader reader;                 // of what comes in
-    Instant last_arrival;               // of what was sent from here
-    std::deque<std::string> stalled;    // sent from here, held up by a block; "" is the end
-    bool peer_told = false;             // the end was sent
-    bool silent = false;                // its host lost power: what was on its way is gone
-    bool impatient = false;             // a timer runs that breaks this end
+    FrameReader reader;               // of what comes in
+    Instant last_arrival;             // of what was sent from here
+    std::deque<std::string> stalled;  // sent from here, held up by a block; "" is the end
+    bool peer_told = false;           // the end was sent
+    bool silent = false;              // its host lost power: what was on its way is gone
+    bool impatient = false;           // a timer runs that breaks this end
   };
   struct Connection {
     End ends[2];

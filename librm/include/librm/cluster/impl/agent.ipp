@@ -99,6 +99,7 @@ LIBRM_DECL void AgentCore::resume(Now now, AgentActions& out) {
   resumed_ = true;
   for (auto& [key, task] : tasks_) {
     const StatusUpdate& latest = task.record.latest;
+    report_bytes_ += piece_size(task.record.info);
     if (is_terminal(latest.state)) continue;
     held_ += task.record.info.resources;
     if (task.record.incarnation == options_.incarnation) {
@@ -140,8 +141,7 @@ LIBRM_DECL void AgentCore::on_master_connected(Now now, ConnectionId connection,
   out.output(Send{connection, std::move(message)});
 }
 
-LIBRM_DECL void AgentCore::on_message(Now now, const AgentRegistered& message,
-                                      AgentActions& out) {
+LIBRM_DECL void AgentCore::on_message(Now now, const AgentRegistered& message, AgentActions& out) {
   if (message.epoch < epoch_highest_) {
     out.output(Close{*connection_, "epoch " + std::to_string(message.epoch) + " is over; " +
                                        std::to_string(epoch_highest_) + " was obeyed"});
@@ -240,10 +240,16 @@ LIBRM_DECL void AgentCore::flush(Now now, AgentActions& out) {
     arm(*task.resend_at);
     message.updates.push_back(task.record.latest);
   }
-  if (!message.updates.empty()) out.output(Send{*connection_, std::move(message)});
+  in_pieces(
+      std::move(message.updates), [](const StatusUpdate& update) { return piece_size(update); },
+      [&](std::vector<StatusUpdate> updates) {
+        out.output(Send{*connection_, StatusUpdates{std::move(updates)}});
+      });
 }
 
-LIBRM_DECL void AgentCore::arm(Instant at) { timer_at_ = timer_at_ ? std::min(*timer_at_, at) : at; }
+LIBRM_DECL void AgentCore::arm(Instant at) {
+  timer_at_ = timer_at_ ? std::min(*timer_at_, at) : at;
+}
 
 LIBRM_DECL void AgentCore::persist(AgentCoreRecord record, AgentActions& out) {
   apply(record);

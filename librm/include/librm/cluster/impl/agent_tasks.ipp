@@ -12,6 +12,8 @@ namespace librm {
 namespace detail {
 inline constexpr std::int32_t signal_terminate = 15;
 inline constexpr std::int32_t signal_kill = 9;
+/// What an executor says beyond this is cut, so that no report outgrows a message.
+inline constexpr std::size_t executor_text_bytes_max = 64 << 10;
 
 inline constexpr std::string_view executor_prefix = ".executor.";
 
@@ -56,8 +58,8 @@ LIBRM_DECL Result<void> AgentCore::admissible(Now now, const LaunchTasks& messag
   }
   reason = TaskReason::stale_incarnation;
   if (message.incarnation != options_.incarnation) {
-    return fail(ErrorCode::stale, "launched for " + to_string(message.incarnation) +
-                                      ", this is " + to_string(options_.incarnation));
+    return fail(ErrorCode::stale, "launched for " + to_string(message.incarnation) + ", this is " +
+                                      to_string(options_.incarnation));
   }
   reason = TaskReason::duplicate_task;
   if (ledger_.count({message.framework, info.id}) != 0) {
@@ -69,6 +71,12 @@ LIBRM_DECL Result<void> AgentCore::admissible(Now now, const LaunchTasks& messag
     if (Result<void> valid = validate_task_id(info.executor->id); !valid) return valid;
   }
   reason = TaskReason::resources_unavailable;
+  if (report_bytes_ + piece_size(info) > options_.report_bytes_max) {
+    return fail(ErrorCode::resource_exhausted,
+                "task " + info.id + ": the " + std::to_string(tasks_.size()) +
+                    " tasks that are not yet done with take " + std::to_string(report_bytes_) +
+                    " bytes to report, at most " + std::to_string(options_.report_bytes_max));
+  }
   if (!options_.total.contains(held_ + info.resources)) {
     return fail(ErrorCode::resource_exhausted,
                 "task " + info.id + " wants " + to_string(info.resources) + "; of " +
@@ -90,6 +98,7 @@ LIBRM_DECL void AgentCore::launch(Now now, FrameworkId framework, const TaskInfo
   record.latest.state = TaskState::staging;
   persist(std::move(record), out);
   held_ += info.resources;
+  report_bytes_ += piece_size(info);
   Task& task = tasks_.at(key);
   if (info.fence_after) arm(lease_until_ + *info.fence_after);
   if (info.executor) {
@@ -179,8 +188,7 @@ LIBRM_DECL void AgentCore::on_shepherd(Now now, const TaskProgress& progress, Ag
   for (const TaskEnd& end : progress.ended) on_task_ended(now, end, out);
 }
 
-LIBRM_DECL void AgentCore::on_task_started(Now now, const TaskProcess& process,
-                                           AgentActions& out) {
+LIBRM_DECL void AgentCore::on_task_started(Now now, const TaskProcess& process, AgentActions& out) {
   auto found = tasks_.find(process.key);
   if (found == tasks_.end() || is_terminal(found->second.record.latest.state)) {
     const bool is_executor =
@@ -291,6 +299,7 @@ LIBRM_DECL void AgentCore::forget(const TaskKey& key, AgentActions& out) {
   record.framework = key.framework;
   record.info.id = key.task;
   record.acknowledged = true;
+  report_bytes_ -= piece_size(tasks_.at(key).record.info);
   persist(std::move(record), out);
   forgets_.push_back(key);
   updated_.erase(key);
@@ -381,8 +390,7 @@ LIBRM_DECL void AgentCore::start_executor(Now now, const TaskKey& key, const Tas
   if (!is_new) return;
   executor.info = *info.executor;
   executor.info.command.environment["RM_EXECUTOR_ID"] = info.executor->id;
-  executor.info.command.environment["RM_EXECUTOR_SOCKET"] =
-      options_.work_dir + "/executor.sock";
+  executor.info.command.environment["RM_EXECUTOR_SOCKET"] = options_.work_dir + "/executor.sock";
   executor.deadline = now.mono + options_.executor_registration_timeout;
   arm(*executor.deadline);
   executor.process = detail::executor_process(key, info.executor->id);
@@ -420,8 +428,8 @@ LIBRM_DECL void AgentCore::on_executor_updates(Now now, ConnectionId connection,
     StatusUpdate next = found->second.record.latest;
     next.state = said.state;
     next.source = UpdateSource::executor;
-    next.message = said.message;
-    next.data = said.data;
+    next.message = said.message.substr(0, detail::executor_text_bytes_max);
+    next.data = said.data.substr(0, detail::executor_text_bytes_max);
     next.exit_code = said.exit_code;
     if (said.state == TaskState::running && !next.started) next.started = now.wall;
     if (is_terminal(said.state)) next.ended = now.wall;
@@ -457,11 +465,10 @@ LIBRM_DECL void AgentCore::end_executor(Now now, const TaskKey& process, const T
     last.state = task.kill_at ? TaskState::killed : TaskState::failed;
     last.reason = TaskReason::executor_terminated;
     last.message = !end.was_started ? "the executor could not be started: " + end.error
-                   : end.exit_code  ? "the executor ended with exit code " +
-                                         std::to_string(*end.exit_code)
-                   : end.signal
-                       ? "the executor was ended by signal " + std::to_string(*end.signal)
-                       : "the executor ended, and how is unknown";
+                   : end.exit_code
+                       ? "the executor ended with exit code " + std::to_string(*end.exit_code)
+                   : end.signal ? "the executor was ended by signal " + std::to_string(*end.signal)
+                                : "the executor ended, and how is unknown";
     last.ended = end.ended;
     update(now, key, task, std::move(last), out);
   }

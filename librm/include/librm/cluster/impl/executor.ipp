@@ -65,15 +65,13 @@ LIBRM_DECL void ExecutorCore::step(Now now, const ExecutorEvent& event, Executor
   }
 }
 
-LIBRM_DECL void ExecutorCore::on_message(Now, const ExecutorSubscribed& message,
-                                         ExecutorActions&) {
+LIBRM_DECL void ExecutorCore::on_message(Now, const ExecutorSubscribed& message, ExecutorActions&) {
   agent_ = message.agent;
   subscribed_ = true;
   reconnect_at_.reset();
 }
 
-LIBRM_DECL void ExecutorCore::on_message(Now, const ExecutorLaunch& message,
-                                         ExecutorActions& out) {
+LIBRM_DECL void ExecutorCore::on_message(Now, const ExecutorLaunch& message, ExecutorActions& out) {
   if (!tasks_.emplace(message.task.id, TaskState::starting).second) return;
   out.emplace_back(RunTask{message.task});
 }
@@ -92,8 +90,7 @@ LIBRM_DECL void ExecutorCore::on_message(Now, const ExecutorShutdown& message,
   out.emplace_back(StopExecutor{"shut down by the agent"});
 }
 
-LIBRM_DECL void ExecutorCore::on_message(Now, const AcknowledgeUpdates& message,
-                                         ExecutorActions&) {
+LIBRM_DECL void ExecutorCore::on_message(Now, const AcknowledgeUpdates& message, ExecutorActions&) {
   for (const UpdateAck& ack : message.acks) {
     auto found = unacknowledged_.find(ack.task);
     if (found != unacknowledged_.end() && found->second.sequence == ack.sequence) {

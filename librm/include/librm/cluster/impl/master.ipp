@@ -138,8 +138,8 @@ LIBRM_DECL void MasterCore::on_message(Now now, ConnectionId connection,
   if (message.agent && !offer_agent(now, agent, out)) return;
   agent.lease_until = now.mono + options_.agent_lease;
   look_at(now.mono + options_.agent_unreachable_after);
-  send(connection,
-       AgentRegistered{id, epoch_, options_.agent_lease, options_.heartbeat_interval}, out);
+  send(connection, AgentRegistered{id, epoch_, options_.agent_lease, options_.heartbeat_interval},
+       out);
   trace(to_string(id), "registered from " + message.hostname + " with " + to_string(message.total));
 }
 
@@ -269,10 +269,10 @@ LIBRM_DECL void MasterCore::mark_unreachable(Agent& agent, MasterActions& out) {
     concerned.insert(framework);
     if (is_terminal(task.latest.state)) continue;
     task.latest.state = TaskState::unreachable;
-    tell(frameworks_.at(framework),
-         master_update(framework, task_id, id, TaskState::unreachable,
-                       TaskReason::agent_unreachable,
-                       "agent " + to_string(id) + " (" + record.hostname + ") is silent"));
+    tell(
+        frameworks_.at(framework),
+        master_update(framework, task_id, id, TaskState::unreachable, TaskReason::agent_unreachable,
+                      "agent " + to_string(id) + " (" + record.hostname + ") is silent"));
   }
   for (FrameworkId framework : concerned) {
     const Framework& entry = frameworks_.at(framework);
@@ -320,8 +320,8 @@ LIBRM_DECL void MasterCore::on_mark_agent_gone(Now, const MarkAgentGone& event,
 
 // --- frameworks ---
 
-LIBRM_DECL void MasterCore::on_message(Now now, ConnectionId connection,
-                                       const Subscribe& message, MasterActions& out) {
+LIBRM_DECL void MasterCore::on_message(Now now, ConnectionId connection, const Subscribe& message,
+                                       MasterActions& out) {
   const Framework* present = framework_on(connection);
   if (agent_connections_.count(connection) != 0 ||
       (present != nullptr && present->record.framework != message.framework)) {
@@ -338,8 +338,8 @@ LIBRM_DECL void MasterCore::on_message(Now now, ConnectionId connection,
   auto known = frameworks_.find(message.framework);
   if (message.framework && known == frameworks_.end()) {
     refuse(connection, ErrorCode::not_found,
-           "framework " + to_string(message.framework) + ": this master never issued that id",
-           true, out);
+           "framework " + to_string(message.framework) + ": this master never issued that id", true,
+           out);
     return;
   }
   if (known != frameworks_.end() && known->second.record.status == FrameworkStatus::completed) {
@@ -374,8 +374,8 @@ LIBRM_DECL void MasterCore::on_message(Now now, ConnectionId connection,
   trace(to_string(record.framework), "subscribed as " + record.info.name);
 }
 
-LIBRM_DECL void MasterCore::on_message(Now, ConnectionId connection,
-                                       const TeardownFramework&, MasterActions& out) {
+LIBRM_DECL void MasterCore::on_message(Now, ConnectionId connection, const TeardownFramework&,
+                                       MasterActions& out) {
   Framework* framework = framework_on(connection);
   if (framework == nullptr) return;
   complete_framework(*framework, out);
@@ -428,7 +428,9 @@ LIBRM_DECL void MasterCore::on_closed(Now now, ConnectionId connection) {
   }
 }
 
-LIBRM_DECL void MasterCore::look_at(Instant t) { check_at_ = check_at_ ? std::min(*check_at_, t) : t; }
+LIBRM_DECL void MasterCore::look_at(Instant t) {
+  check_at_ = check_at_ ? std::min(*check_at_, t) : t;
+}
 
 LIBRM_DECL void MasterCore::on_tick(Now now, MasterActions& out) {
   if (check_at_ && now.mono >= *check_at_) check_silence(now, out);

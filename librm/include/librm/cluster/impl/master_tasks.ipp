@@ -9,6 +9,9 @@
 
 namespace librm {
 
+/// What an offer takes in a message, roughly: ports and attributes vary, the limit is far.
+inline constexpr std::size_t offer_bytes = 4096;
+
 // --- offers ---
 
 LIBRM_DECL void MasterCore::on_message(Now now, ConnectionId connection,
@@ -57,8 +60,12 @@ LIBRM_DECL void MasterCore::on_message(Now now, ConnectionId connection,
     agent.tasks.emplace(accepted->framework, info.id);
   }
   if (message.tasks.empty()) return;
-  send(*agent.connection,
-       LaunchTasks{accepted->framework, agent.record.incarnation, message.tasks}, out);
+  in_pieces(
+      message.tasks, [](const TaskInfo& info) { return piece_size(info); },
+      [&](std::vector<TaskInfo> tasks) {
+        send(*agent.connection,
+             LaunchTasks{accepted->framework, agent.record.incarnation, std::move(tasks)}, out);
+      });
 }
 
 LIBRM_DECL Result<void> MasterCore::check_launch(const Framework& framework,
@@ -68,6 +75,11 @@ LIBRM_DECL Result<void> MasterCore::check_launch(const Framework& framework,
   for (const TaskInfo& info : accept.tasks) {
     reason = TaskReason::invalid_task;
     if (Result<void> valid = validate_task_id(info.id); !valid) return valid;
+    if (text_bytes(info) > task_bytes_max) {
+      return fail(ErrorCode::invalid_argument,
+                  "task " + info.id + ": " + std::to_string(text_bytes(info)) +
+                      " bytes of text, at most " + std::to_string(task_bytes_max));
+    }
     if (info.resources.empty()) {
       return fail(ErrorCode::invalid_argument, "task " + info.id + ": it asks for no resources");
     }
@@ -79,8 +91,7 @@ LIBRM_DECL Result<void> MasterCore::check_launch(const Framework& framework,
     for (OfferId id : accept.offers) {
       const Offer* offer = allocator_->find_offer(id);
       if (offer == nullptr || offer->framework != framework.record.framework) {
-        return fail(ErrorCode::stale, "offer " + to_string(id) +
-                                          " is not outstanding for " +
+        return fail(ErrorCode::stale, "offer " + to_string(id) + " is not outstanding for " +
                                           to_string(framework.record.framework));
       }
       if (offer->role != info.role) {
@@ -129,15 +140,15 @@ LIBRM_DECL void MasterCore::on_message(Now, ConnectionId connection, const Reviv
   }
 }
 
-LIBRM_DECL void MasterCore::on_message(Now, ConnectionId connection,
-                                       const SuppressOffers& message, MasterActions&) {
+LIBRM_DECL void MasterCore::on_message(Now, ConnectionId connection, const SuppressOffers& message,
+                                       MasterActions&) {
   if (const Framework* framework = framework_on(connection)) {
     allocator_->suppress(framework->record.framework, message.roles);
   }
 }
 
-LIBRM_DECL void MasterCore::on_message(Now, ConnectionId connection,
-                                       const DeclareDemands& message, MasterActions&) {
+LIBRM_DECL void MasterCore::on_message(Now, ConnectionId connection, const DeclareDemands& message,
+                                       MasterActions&) {
   if (const Framework* framework = framework_on(connection)) {
     allocator_->set_demands(framework->record.framework, message.demands);
   }
@@ -172,7 +183,10 @@ LIBRM_DECL void MasterCore::send_offers(Now now, MasterActions& out) {
     by_framework[offer.framework].offers.push_back(std::move(info));
   }
   for (auto& [id, offers] : by_framework) {
-    send(*frameworks_.at(id).connection, std::move(offers), out);
+    const ConnectionId connection = *frameworks_.at(id).connection;
+    in_pieces(
+        std::move(offers.offers), [](const OfferInfo&) { return offer_bytes; },
+        [&](std::vector<OfferInfo> piece) { send(connection, Offers{std::move(piece)}, out); });
   }
 }
 
@@ -185,9 +199,11 @@ LIBRM_DECL void MasterCore::flush(Now now, MasterActions& out) {
     if (!outbox.rescinds.empty()) {
       send(connection, RescindOffers{std::move(outbox.rescinds)}, out);
     }
-    if (!outbox.updates.empty()) {
-      send(connection, StatusUpdates{std::move(outbox.updates)}, out);
-    }
+    in_pieces(
+        std::move(outbox.updates), [](const StatusUpdate& update) { return piece_size(update); },
+        [&](std::vector<StatusUpdate> updates) {
+          send(connection, StatusUpdates{std::move(updates)}, out);
+        });
     if (!outbox.acks.empty()) {
       send(connection, AcknowledgeUpdates{std::move(outbox.acks)}, out);
     }
@@ -208,8 +224,8 @@ LIBRM_DECL void MasterCore::on_message(Now now, ConnectionId connection,
   for (StatusUpdate update : message.updates) {
     update.agent = agent->record.agent;
     auto found = frameworks_.find(update.framework);
-    const bool over = found == frameworks_.end() ||
-                      found->second.record.status == FrameworkStatus::completed;
+    const bool over =
+        found == frameworks_.end() || found->second.record.status == FrameworkStatus::completed;
     if (over && update.sequence > 0) {
       // Nobody is left who could acknowledge it.
       outboxes_[connection].acks.push_back(
@@ -280,8 +296,8 @@ LIBRM_DECL void MasterCore::on_message(Now, ConnectionId connection, const KillT
   send(*agent.connection, std::move(kill), out);
 }
 
-LIBRM_DECL void MasterCore::on_message(Now, ConnectionId connection,
-                                       const ExecutorMessage& message, MasterActions& out) {
+LIBRM_DECL void MasterCore::on_message(Now, ConnectionId connection, const ExecutorMessage& message,
+                                       MasterActions& out) {
   ExecutorMessage forwarded = message;
   if (const Agent* agent = agent_on(connection)) {
     forwarded.agent = agent->record.agent;
@@ -333,12 +349,12 @@ LIBRM_DECL void MasterCore::end_task(Framework& framework, const TaskId& id, Tas
   const AgentId agent = task.agent;
   agents_.at(agent).tasks.erase({framework.record.framework, id});
   framework.tasks.erase(id);
-  tell(framework, master_update(framework.record.framework, id, agent, state, reason,
-                                std::move(message)));
+  tell(framework,
+       master_update(framework.record.framework, id, agent, state, reason, std::move(message)));
 }
 
-LIBRM_DECL void MasterCore::on_message(Now, ConnectionId connection,
-                                       const ReconcileTasks& message, MasterActions&) {
+LIBRM_DECL void MasterCore::on_message(Now, ConnectionId connection, const ReconcileTasks& message,
+                                       MasterActions&) {
   Framework* framework = framework_on(connection);
   if (framework == nullptr) return;
   for (const TaskRef& reference : message.tasks) reconcile(*framework, reference);
@@ -395,8 +411,8 @@ LIBRM_DECL void MasterCore::tell(const Framework& framework, StatusUpdate update
 }
 
 LIBRM_DECL StatusUpdate MasterCore::master_update(FrameworkId framework, const TaskId& task,
-                                                  AgentId agent, TaskState state,
-                                                  TaskReason reason, std::string message) const {
+                                                  AgentId agent, TaskState state, TaskReason reason,
+                                                  std::string message) const {
   StatusUpdate update;
   update.framework = framework;
   update.task = task;
