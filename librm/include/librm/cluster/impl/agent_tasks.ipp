@@ -248,9 +248,7 @@ LIBRM_DECL void AgentCore::on_task_ended(Now now, const TaskEnd& end, AgentActio
     }
   } else if (end.exit_code || end.signal) {
     last.state = TaskState::failed;
-    last.reason = TaskReason::command_failed;
-    last.message = end.exit_code ? "exit code " + std::to_string(*end.exit_code)
-                                 : "ended by signal " + std::to_string(*end.signal);
+    last.reason = TaskReason::command_failed;  // exit_code or signal says how
   } else {
     last.state = TaskState::lost;
     last.reason = TaskReason::exit_status_unknown;
