@@ -32,7 +32,9 @@ build() {
   cd "$root"
   # A build folder that exists may hold the tests as well, and keeps its configuration.
   [[ -f build/CMakeCache.txt ]] || cmake --preset programs >/dev/null
-  cmake --build build --target programs -- --quiet
+  local quiet=(-- --quiet)
+  [[ ! -t 1 ]] || quiet=()  # there it is one line that shows how far it is
+  cmake --build build --target programs "${quiet[@]}"
 }
 
 # Draws the jobs anew until all are over; without a terminal, only at the end.

@@ -104,6 +104,9 @@ int main() {
       if (send == nullptr) continue;
       if (send->connection == to_master) {
         session.step(now, Received{to_master, send->message}, outputs);
+      } else if (std::holds_alternative<AgentRegistered>(send->message)) {
+        // An agent is offered once its first heartbeat has shown that it knows its id.
+        master.step(now, Received{to_agent, AgentHeartbeat{1}}, actions);
       } else if (const auto* launch = std::get_if<LaunchTasks>(&send->message)) {
         master.step(now, Received{to_agent, run(*launch)}, actions);
       }

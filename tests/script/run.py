@@ -85,7 +85,7 @@ def keep_wildcards(expected, actual):
 
 
 class Shell:
-    """One shell that runs commands one after the other and tells their outputs apart."""
+    """Runs commands one after the other and tells their outputs apart."""
 
     def __init__(self, cluster, directory):
         command = ["bash", "--norc", "--noprofile"]

@@ -40,6 +40,8 @@ class ClusterCore {
   static constexpr librm::ConnectionId local_connection{1};
 
  private:
+  void step_master(librm::Now now, const librm::MasterEvent& event, Actions& out);
+  void step_batch(librm::Now now, const BatchEvent& event, Actions& out);
   void take(librm::MasterActions& actions, Actions& out);
   void take(BatchActions& actions, Actions& out);
   void settle(librm::Now now, Actions& out);

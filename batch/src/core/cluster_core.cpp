@@ -20,18 +20,30 @@ ClusterCore::ClusterCore(librm::MasterOptions master, BatchOptions batch, librm:
 
 void ClusterCore::step(librm::Now now, const Event& event, Actions& out) {
   if (std::holds_alternative<librm::Tick>(event)) {
-    to_master_.emplace_back(librm::Tick{});
-    to_batch_.emplace_back(librm::Tick{});
+    step_master(now, librm::Tick{}, out);
+    step_batch(now, librm::Tick{}, out);
   } else if (const auto* master = std::get_if<librm::MasterEvent>(&event)) {
+    step_master(now, *master, out);
     // The disk is one, whichever part is told.
-    if (const auto* low = std::get_if<librm::StorageLow>(master)) to_batch_.emplace_back(*low);
-    to_master_.push_back(*master);
+    if (const auto* low = std::get_if<librm::StorageLow>(master)) step_batch(now, *low, out);
   } else {
     const auto& batch = std::get<BatchEvent>(event);
-    if (const auto* low = std::get_if<librm::StorageLow>(&batch)) to_master_.emplace_back(*low);
-    to_batch_.push_back(batch);
+    step_batch(now, batch, out);
+    if (const auto* low = std::get_if<librm::StorageLow>(&batch)) step_master(now, *low, out);
   }
   settle(now, out);
+}
+
+void ClusterCore::step_master(librm::Now now, const librm::MasterEvent& event, Actions& out) {
+  librm::MasterActions actions;
+  master_.step(now, event, actions);
+  take(actions, out);
+}
+
+void ClusterCore::step_batch(librm::Now now, const BatchEvent& event, Actions& out) {
+  BatchActions actions;
+  batch_.step(now, event, actions);
+  take(actions, out);
 }
 
 void ClusterCore::flush(librm::Now now, Actions& out) {
@@ -142,15 +154,11 @@ void ClusterCore::settle(librm::Now now, Actions& out) {
     if (!to_master_.empty()) {
       const librm::MasterEvent event = std::move(to_master_.front());
       to_master_.pop_front();
-      librm::MasterActions actions;
-      master_.step(now, event, actions);
-      take(actions, out);
+      step_master(now, event, out);
     } else {
       const BatchEvent event = std::move(to_batch_.front());
       to_batch_.pop_front();
-      BatchActions actions;
-      batch_.step(now, event, actions);
-      take(actions, out);
+      step_batch(now, event, out);
     }
   }
 }

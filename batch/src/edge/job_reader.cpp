@@ -235,7 +235,8 @@ constexpr Field fields[] = {
     {"after_start",   [](Reader& r, const json& v) { r.parents(v, EdgeKind::start); }},
     {"on_dependency_failed", [](Reader& r, const json& v) {
        r.choice(v, r.spec().on_dependency_failed,
-                {OnDependencyFailed::cancel, OnDependencyFailed::hold, OnDependencyFailed::run}); }},
+                {OnDependencyFailed::cancel, OnDependencyFailed::hold,
+                 OnDependencyFailed::run}); }},
     {"lost",          [](Reader& r, const json& v) {
        r.choice(v, r.spec().lost, {LostPolicy::wait, LostPolicy::fence, LostPolicy::rerun}); }},
     {"fence_after",   [](Reader& r, const json& v) { r.span(v, r.spec().fence_after); }},

@@ -1,8 +1,7 @@
-// JSON text to a value: limits are checked on the text, before anything is built.
+// JSON text to a value: what breaks a limit is refused before it is built.
 #include "json_text.hpp"
 
 #include <algorithm>
-#include <set>
 #include <utility>
 #include <vector>
 
@@ -14,77 +13,75 @@ namespace {
 
 using nlohmann::json;
 
-/// Where the brackets go deeper than allowed; counts outside of strings only.
-std::optional<std::size_t> find_too_deep(std::string_view text) {
-  std::size_t depth = 0;
-  bool in_string = false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (in_string) {
-      if (c == '\\') ++i;
-      if (c == '"') in_string = false;
-    } else if (c == '"') {
-      in_string = true;
-    } else if (c == '{' || c == '[') {
-      if (++depth > json_depth_max) return i;
-    } else if (c == '}' || c == ']') {
-      if (depth > 0) --depth;
-    }
-  }
-  return std::nullopt;
-}
-
-/// Follows the parser and notes the first key that comes twice in its object.
-class DuplicateKeys {
+/// Builds the value while the parser reads, and ends it at the first thing that is wrong. (The
+/// parser's own callbacks could do the same, but look at all of an array after each element.)
+class Builder final : public nlohmann::json_sax<json> {
  public:
-  bool operator()(int, json::parse_event_t event, const json& parsed) {
-    using Event = json::parse_event_t;
-    switch (event) {
-      case Event::object_start:
-        levels_.push_back({true, {}, {}, 0});
-        break;
-      case Event::array_start:
-        levels_.push_back({false, {}, {}, 0});
-        break;
-      case Event::key:
-        on_key(parsed.get_ref<const std::string&>());
-        break;
-      case Event::object_end:
-      case Event::array_end:
-        levels_.pop_back();
-        on_value();
-        break;
-      case Event::value:
-        on_value();
-        break;
-    }
-    return true;
+  bool null() override { return add(nullptr) != nullptr; }
+  bool boolean(bool value) override { return add(value) != nullptr; }
+  bool number_integer(number_integer_t value) override { return add(value) != nullptr; }
+  bool number_unsigned(number_unsigned_t value) override { return add(value) != nullptr; }
+  bool number_float(number_float_t value, const string_t&) override {
+    return add(value) != nullptr;
   }
-  const std::optional<std::string>& found() const { return found_; }
+  bool string(string_t& value) override { return add(std::move(value)) != nullptr; }
+  bool binary(binary_t&) override { return false; }  // not in JSON
+  bool start_object(std::size_t) override { return enter(json::object()); }
+  bool start_array(std::size_t) override { return enter(json::array()); }
+  bool end_object() override { return leave(); }
+  bool end_array() override { return leave(); }
+  bool key(string_t& name) override {
+    levels_.back().key = std::move(name);
+    if (!levels_.back().container->contains(levels_.back().key)) return true;
+    error_ = input_error({{path(), "this key comes twice"}});
+    return false;
+  }
+  bool parse_error(std::size_t, const std::string&, const json::exception& error) override;
+
+  /// Of no use where error() is set.
+  json& value() { return value_; }
+  std::optional<InputError>& error() { return error_; }
 
  private:
   struct Level {
-    bool object;
-    std::set<std::string> keys;
-    std::string key;
-    std::size_t index;
+    json* container;
+    std::string key;  ///< of an object's member that is being read
   };
 
-  void on_key(const std::string& key) {
-    levels_.back().key = key;
-    if (levels_.back().keys.insert(key).second || found_) return;
-    std::string path;
-    for (const Level& level : levels_) {
-      path = pointer(path, level.object ? level.key : std::to_string(level.index));
+  json* add(json value) {
+    if (levels_.empty()) return &(value_ = std::move(value));
+    Level& level = levels_.back();
+    if (level.container->is_array()) {
+      return &level.container->emplace_back(std::move(value));
     }
-    found_ = std::move(path);
+    return &((*level.container)[level.key] = std::move(value));
   }
-  void on_value() {
-    if (!levels_.empty()) ++levels_.back().index;
+  bool enter(json container) {
+    if (levels_.size() == json_depth_max) {
+      error_ = input_error({{path(), "nested deeper than " + std::to_string(json_depth_max)}});
+      return false;
+    }
+    levels_.push_back({add(std::move(container)), {}});
+    return true;
+  }
+  bool leave() {
+    levels_.pop_back();
+    return true;
+  }
+  std::string path() const {
+    std::string path;
+    for (std::size_t i = 0; i < levels_.size(); ++i) {
+      const json& container = *levels_[i].container;
+      // What is inside of the outer ones is there already, what comes next is not.
+      const std::size_t index = container.size() - (i + 1 < levels_.size() ? 1 : 0);
+      path = pointer(path, container.is_object() ? levels_[i].key : std::to_string(index));
+    }
+    return path;
   }
 
+  json value_;
   std::vector<Level> levels_;
-  std::optional<std::string> found_;
+  std::optional<InputError> error_;
 };
 
 /// The parser's message without its own name and without the bytes it had read.
@@ -96,6 +93,11 @@ std::string plain(std::string message) {
     message.erase(bytes);
   }
   return message;
+}
+
+bool Builder::parse_error(std::size_t, const std::string&, const json::exception& error) {
+  error_ = input_error("not JSON: " + plain(error.what()));
+  return false;
 }
 
 }  // namespace
@@ -170,21 +172,11 @@ InputResult<json> parse_json(std::string_view text, std::size_t size_max) {
   if (const auto at = find_invalid_utf8(text)) {
     return wrong("not UTF-8 at byte " + std::to_string(*at + 1));
   }
-  if (const auto at = find_too_deep(text)) {
-    return wrong("nested deeper than " + std::to_string(json_depth_max) + " at byte " +
-                 std::to_string(*at + 1));
+  Builder builder;
+  if (!json::sax_parse(text.begin(), text.end(), &builder)) {
+    return tl::unexpected(std::move(builder.error().value()));
   }
-  DuplicateKeys duplicates;
-  json value;
-  try {
-    value = json::parse(text.begin(), text.end(), std::ref(duplicates));
-  } catch (const json::exception& error) {
-    return wrong("not JSON: " + plain(error.what()));
-  }
-  if (duplicates.found()) {
-    return tl::unexpected(input_error({{*duplicates.found(), "this key comes twice"}}));
-  }
-  return value;
+  return std::move(builder.value());
 }
 
 }  // namespace batch

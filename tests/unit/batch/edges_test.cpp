@@ -36,6 +36,26 @@ TEST(Edges, ASuccessSatisfiesOkAndAny) {
   EXPECT_EQ(bench.launched(), (Names{"2.1.1", "3.1.1"}));
 }
 
+TEST(Edges, AStartKnownOnlyFromTheEndSatisfiesStart) {
+  JobSpec parent = job("parent");
+  parent.retries = 1;
+  Bench bench = connected();
+  ASSERT_TRUE(bench.submit({parent, job("start").after("parent", EdgeKind::start)}).has_value());
+  bench.offer(1, plenty);
+  librm::StatusUpdate end;
+  end.framework = {1};
+  end.task = "1.1.1";
+  end.agent = {1};
+  end.state = TaskState::failed;
+  end.exit_code = 1;
+  end.sequence = 2;
+  end.started = bench.clock.wall;
+  bench.message(librm::StatusUpdates{{end}});
+  bench.flush();
+  bench.offer(1, plenty);
+  EXPECT_EQ(bench.launched(), (Names{"1.1.2", "2.1.1"})) << "the parent itself is to be retried";
+}
+
 TEST(Edges, AFailureSatisfiesAnyAndNotOk) {
   Bench bench = with_children(one_of_each_kind());
   bench.failed("1.1.1");

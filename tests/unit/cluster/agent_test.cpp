@@ -203,7 +203,12 @@ TEST_F(ReadyAgent, WhatIsUnacknowledgedIsReportedOnEveryNewSession) {
             "-> c-10 StatusUpdates [t1 finished #1 exit 0]\n");
 }
 
+TEST_F(ReadyAgent, UnderANewIdTheFirstHeartbeatGoesAtOnce) {
+  EXPECT_EQ(agent.step(Tick{}), "-> c-10 AgentHeartbeat 1\n");
+}
+
 TEST_F(ReadyAgent, AKillGivesGraceThenForce) {
+  agent.step(Tick{});  // the first heartbeat
   agent.launch(task_info("t1"));
   agent.started("t1");
   EXPECT_EQ(agent.receive(KillTask{framework, "t1", {}, seconds(2)}), "shepherd: signal t1 15\n");

@@ -49,7 +49,10 @@ class Master {
     message.hostname = "host";
     message.total = Resources::parse("cpus:4;mem:1000").value();
     message.tasks = std::move(tasks);
-    return receive(connection, message);
+    std::string text = receive(connection, message);
+    // So an agent shows that it remembers its new id.
+    if (!id) text += receive(connection, AgentHeartbeat{1});
+    return text;
   }
 
   std::string subscribe(FrameworkId id = {}, ConnectionId connection = framework_connection) {
@@ -124,7 +127,8 @@ TEST(Master, ATaskGoesFromOfferToAcknowledgedEnd) {
   Master m;
   EXPECT_EQ(m.register_agent(),
             "! Agent a-1 admitted\n"
-            "-> c-10 AgentRegistered a-1 epoch 1\n");
+            "-> c-10 AgentRegistered a-1 epoch 1\n"
+            "-> c-10 HeartbeatAnswer 1\n");
   EXPECT_EQ(m.subscribe(),
             "! Framework f-1 active\n"
             "-> c-20 Subscribed f-1 epoch 1\n"
@@ -246,6 +250,57 @@ TEST_F(RunningMaster, AfterAMasterCrashEverythingComesBackByItself) {
             "-> c-20 Offers [a-1 cpus:3;mem:900]\n");
   EXPECT_EQ(next.receive(framework_connection, question),
             "-> c-20 StatusUpdates [t1 running (reconciliation)]\n");
+}
+
+TEST(Master, ANewAgentIsOfferedOnceItHasShownThatItKnowsItsId) {
+  Master m;
+  m.subscribe();
+  RegisterAgent message;
+  message.hostname = "host";
+  message.total = Resources::parse("cpus:4;mem:1000").value();
+  EXPECT_EQ(m.receive(agent_connection, message),
+            "! Agent a-1 admitted\n"
+            "-> c-10 AgentRegistered a-1 epoch 1\n");
+  // The answer was lost: the agent asks again, and nothing can have been launched with the first.
+  m.step(Closed{agent_connection});
+  EXPECT_EQ(m.receive(ConnectionId{11}, message),
+            "! Agent a-2 admitted\n"
+            "-> c-11 AgentRegistered a-2 epoch 1\n");
+  EXPECT_EQ(m.receive(ConnectionId{11}, AgentHeartbeat{1}),
+            "-> c-11 HeartbeatAnswer 1\n"
+            "-> c-20 Offers [a-2 cpus:4;mem:1000]\n");
+}
+
+TEST_F(RunningMaster, ARegistrationThatWasHeldUpDoesNotReplaceANewerSession) {
+  RegisterAgent message;
+  message.agent = AgentId{1};
+  message.incarnation = Incarnation{7};
+  message.hostname = "host";
+  message.total = Resources::parse("cpus:4;mem:1000").value();
+  message.tasks = {running_report()};
+  message.session = 2000;
+  master.receive(ConnectionId{12}, message);
+  message.session = 1000;
+  message.tasks.clear();
+  EXPECT_EQ(master.receive(ConnectionId{11}, message),
+            "close c-11: the agent has opened a newer session\n");
+  EXPECT_EQ(master.core.frameworks().at(FrameworkId{1}).tasks.size(), 1u);
+}
+
+TEST_F(RunningMaster, AReturningAgentsTasksAreToldOfEvenByANewMaster) {
+  Master next;
+  next.core = MasterCore{MasterOptions{}};
+  for (const MasterRecord& record : master.journal) next.core.apply(record);
+  next.resume();
+  next.subscribe(FrameworkId{1});
+  next.tick_after(seconds(61));
+  EXPECT_EQ(next.receive(framework_connection, ReconcileTasks{{{"t1", AgentId{1}}}}),
+            "-> c-20 StatusUpdates [t1 unreachable (agent_unreachable)]\n");
+  EXPECT_EQ(next.register_agent({running_report()}, AgentId{1}),
+            "! Agent a-1 admitted\n"
+            "-> c-10 AgentRegistered a-1 epoch 2\n"
+            "-> c-20 StatusUpdates [t1 running (reconciliation)]\n"
+            "-> c-20 Offers [a-1 cpus:3;mem:900]\n");
 }
 
 TEST(Master, AnAgentOfAHigherEpochIsNotTaken) {

@@ -124,6 +124,28 @@ TEST_F(FrameworkSession, AnUpdateIsPassedOnOnceAndAcknowledgedAgainWhenRepeated)
   EXPECT_TRUE(core.tasks().empty());
 }
 
+TEST_F(FrameworkSession, AnEndIsPassedOnEvenWhereItsHostLostCount) {
+  open();
+  offer(5);
+  launch(5);
+  hear(TaskState::running, 1);
+  acknowledge(1);
+  EXPECT_EQ(hear(TaskState::gone, 1), "t1 gone #1\n");
+  EXPECT_EQ(acknowledge(1), "-> c-10 AcknowledgeUpdates [t1 #1]\n");
+  EXPECT_TRUE(core.tasks().empty());
+}
+
+TEST_F(FrameworkSession, AnUnreachableTaskIsAskedAboutAgain) {
+  open();
+  offer(5);
+  launch(5);
+  step(Closed{connection});
+  tick_after(seconds(1));
+  open();
+  hear(TaskState::unreachable, 0);
+  EXPECT_EQ(tick_after(seconds(1)), "-> c-10 ReconcileTasks [t1]\n");
+}
+
 TEST_F(FrameworkSession, WhatWasNotAcknowledgedIsPassedOnAgainAfterAReconnect) {
   open();
   offer(5);
