@@ -111,8 +111,9 @@ TEST(Table, CutsTheWidestColumnThatMayShrink) {
 
 TEST(Table, IsNotCutWhereItIsNotShown) {
   Table table({{"NAME", false, true}});
-  table.add({std::string(300, 'x')});
-  EXPECT_EQ(table.render(Terminal{}, false), std::string(300, 'x') + '\n');
+  const std::string wide(300, 'x');
+  table.add({wide});
+  EXPECT_EQ(table.render(Terminal{}, false), wide + '\n');
 }
 
 }  // namespace

@@ -195,7 +195,8 @@ LIBRM_DECL void MasterCore::flush(Now now, MasterActions& out) {
   for (const Offer& offer : allocator_->expire(now.mono)) expired.push_back(offer.id);
   rescind_all(expired);
   std::map<ConnectionId, Outbox> outboxes = std::exchange(outboxes_, {});
-  for (auto& [connection, outbox] : outboxes) {
+  for (auto& [to, outbox] : outboxes) {
+    const ConnectionId connection = to;  // clang 14 captures no structured binding
     if (!outbox.rescinds.empty()) {
       send(connection, RescindOffers{std::move(outbox.rescinds)}, out);
     }
