@@ -82,8 +82,7 @@ Result<std::vector<JobId>> BatchCore::submit(librm::Now now, const SubmitJobs& r
   for (std::size_t i = 0; i < specs.size(); ++i) {
     auto edges = resolve(specs[i], by_name);
     if (!edges) {
-      return fail(edges.error().code,
-                  "job " + label_of(specs[i], i) + ": " + edges.error().message);
+      return fail(edges.error().code, label_of(specs, i) + ": " + edges.error().message);
     }
     Job job;
     job.id = job_id_last_ + 1 + i;
@@ -153,7 +152,7 @@ Result<void> BatchCore::check_submission(const SubmitJobs& request,
   }
   for (std::size_t i = 0; i < specs.size(); ++i) {
     const auto blame = [&](const librm::Error& error) {
-      return fail(error.code, "job " + label_of(specs[i], i) + ": " + error.message);
+      return fail(error.code, label_of(specs, i) + ": " + error.message);
     };
     const JobSpec& spec = specs[i];
     if (auto ok = check_spec(spec); !ok) return blame(ok.error());
@@ -183,7 +182,7 @@ Result<void> BatchCore::check_submission(const SubmitJobs& request,
     const JobSpec& spec = specs[i];
     if (sized.find(spec) != sized.end()) continue;
     if (auto ok = check_size(spec); !ok) {
-      return fail(ok.error().code, "job " + label_of(spec, i) + ": " + ok.error().message);
+      return fail(ok.error().code, label_of(specs, i) + ": " + ok.error().message);
     }
     sized.emplace(detail::JobShape{spec.role, spec.request, spec.constraints}, true);
   }

@@ -212,9 +212,10 @@ Result<void> check_spec(const JobSpec& spec) {
   return check_map("labels", spec.labels);
 }
 
-std::string label_of(const JobSpec& spec, std::size_t position) {
-  if (spec.name.empty() || !check_name(spec.name)) return '#' + std::to_string(position + 1);
-  return spec.name;
+std::string label_of(const std::vector<JobSpec>& specs, std::size_t position) {
+  const JobSpec& spec = specs[position];
+  if (!spec.name.empty() && check_name(spec.name)) return "job " + spec.name;
+  return specs.size() == 1 ? "the job" : "job #" + std::to_string(position + 1);
 }
 
 std::vector<std::size_t> find_cycle(const std::vector<std::vector<std::size_t>>& parents) {

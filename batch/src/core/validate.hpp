@@ -15,8 +15,9 @@ JobSpec with_defaults(JobSpec spec);
 /// The error says which field, what was given and what is allowed; the caller names the job.
 librm::Result<void> check_spec(const JobSpec& spec);
 
-/// How messages name the job at `position` (from 0) of a submission: `count`, or `#3`.
-std::string label_of(const JobSpec& spec, std::size_t position);
+/// How messages name the job at `position` (from 0) of a submission: `job count`, `job #3`, or
+/// `the job` where there is only one.
+std::string label_of(const std::vector<JobSpec>& specs, std::size_t position);
 
 /// Dependencies by name inside of one submission: `parents[i]` are positions. A cycle's positions
 /// in order, the first one again at the end; empty where there is none.

@@ -1,4 +1,5 @@
-// The embeddable core of librm in one include: values, resources, allocator, cluster state machines.
+// The embeddable core of librm in one include: values, resources, allocator, cluster state
+// machines.
 #pragma once
 
 #include "librm/alloc/allocator.hpp"

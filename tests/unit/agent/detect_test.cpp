@@ -50,7 +50,7 @@ TEST(SandboxMaker, IsPrivateAndItsParentsAreNot) {
   SandboxMaker maker;
   EXPECT_TRUE(maker.make(start).has_value());
   EXPECT_TRUE(maker.make(start).has_value()) << "an existing one is left as it is";
-  struct stat status{};
+  struct stat status {};
   ASSERT_EQ(::stat(start.sandbox.c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 0777, 0700u);
   ASSERT_EQ(::stat((std::string(name) + "/runs/f-1").c_str(), &status), 0);

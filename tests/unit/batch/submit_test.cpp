@@ -32,11 +32,11 @@ TEST(Submission, NamesTheJobTheFieldAndTheLimit) {
   EXPECT_EQ(bench.refusal({job("a"), job("b c")}),
             bad + "job #2: name: 'b c' has other characters than [A-Za-z0-9._-]");
   EXPECT_EQ(bench.refusal({job("42")}),
-            bad + "job #1: name: '42' would be taken for a job's id or 'last'");
+            bad + "the job: name: '42' would be taken for a job's id or 'last'");
   EXPECT_EQ(bench.refusal({job("last-2")}),
-            bad + "job #1: name: 'last-2' would be taken for a job's id or 'last'");
+            bad + "the job: name: 'last-2' would be taken for a job's id or 'last'");
   EXPECT_EQ(bench.refusal({job(std::string(129, 'x'))}),
-            bad + "job #1: name: 129 bytes, at most 128");
+            bad + "the job: name: 129 bytes, at most 128");
   EXPECT_EQ(bench.refusal({job("a").command(" \n")}), bad + "job a: command: is empty");
   EXPECT_EQ(bench.refusal({job("a").cpus(0)}), bad + "job a: cpus: must be more than 0, is 0");
   EXPECT_EQ(bench.refusal({job("a").cpus(-2)}), bad + "job a: cpus: must be more than 0, is -2");

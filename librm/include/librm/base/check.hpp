@@ -16,6 +16,5 @@ namespace librm::detail {
 }  // namespace librm::detail
 
 /// `LIBRM_CHECK(free >= need, "an accept was checked before");` stays on in release builds.
-#define LIBRM_CHECK(condition, message)                                                        \
-  ((condition) ? void(0)                                                                       \
-               : ::librm::detail::check_failed(#condition, message, __FILE__, __LINE__))
+#define LIBRM_CHECK(condition, message) \
+  ((condition) ? void(0) : ::librm::detail::check_failed(#condition, message, __FILE__, __LINE__))

@@ -46,18 +46,30 @@ inline tl::unexpected<Error> fail(ErrorCode code, std::string message) {
 
 inline const char* to_string(ErrorCode code) {
   switch (code) {
-    case ErrorCode::invalid_argument: return "invalid_argument";
-    case ErrorCode::not_found: return "not_found";
-    case ErrorCode::already_exists: return "already_exists";
-    case ErrorCode::resource_exhausted: return "resource_exhausted";
-    case ErrorCode::failed_precondition: return "failed_precondition";
-    case ErrorCode::permission_denied: return "permission_denied";
-    case ErrorCode::unavailable: return "unavailable";
-    case ErrorCode::deadline_exceeded: return "deadline_exceeded";
-    case ErrorCode::corrupt: return "corrupt";
-    case ErrorCode::unsupported: return "unsupported";
-    case ErrorCode::io_error: return "io_error";
-    case ErrorCode::stale: return "stale";
+    case ErrorCode::invalid_argument:
+      return "invalid_argument";
+    case ErrorCode::not_found:
+      return "not_found";
+    case ErrorCode::already_exists:
+      return "already_exists";
+    case ErrorCode::resource_exhausted:
+      return "resource_exhausted";
+    case ErrorCode::failed_precondition:
+      return "failed_precondition";
+    case ErrorCode::permission_denied:
+      return "permission_denied";
+    case ErrorCode::unavailable:
+      return "unavailable";
+    case ErrorCode::deadline_exceeded:
+      return "deadline_exceeded";
+    case ErrorCode::corrupt:
+      return "corrupt";
+    case ErrorCode::unsupported:
+      return "unsupported";
+    case ErrorCode::io_error:
+      return "io_error";
+    case ErrorCode::stale:
+      return "stale";
   }
   return "unknown";
 }
