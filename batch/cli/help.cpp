@@ -14,13 +14,19 @@ using librm::Result;
 
 namespace {
 
-Result<int> help(const Context& context, const std::string& name) {
-  if (name.empty()) {
+Result<int> help(const Context& context, const std::vector<std::string>& words) {
+  if (words.empty()) {
     context.print(overview());
     return 0;
   }
+  std::string name;
+  for (const std::string& word : words) name += (name.empty() ? "" : " ") + word;
   const Verb* verb = find_verb(name);
   if (verb == nullptr) return fail(ErrorCode::invalid_argument, "no such verb: " + escape(name));
+  if (verb->verbs != nullptr) {
+    context.print(group_help(*verb));
+    return 0;
+  }
   CLI::App app;
   Context unused;
   define_common(app, unused);
@@ -62,6 +68,26 @@ std::string roff_options(CLI::App& app, bool everywhere) {
   std::string text;
   for (const CLI::Option* option : app.get_options()) {
     if ((option->get_group() == "Everywhere") == everywhere) text += roff_option(*option);
+  }
+  return text;
+}
+
+std::string roff_verbs(const std::vector<Verb>& list) {
+  std::string text;
+  for (const Verb& verb : list) {
+    if (verb.hidden) continue;
+    if (verb.verbs != nullptr) {
+      text += roff_verbs(verb.verbs());
+      continue;
+    }
+    CLI::App app;
+    Context unused;
+    define_common(app, unused);
+    const Action action = verb.define(app, unused);
+    text += ".SS \"rmctl " + std::string(verb.name) + ' ' + roff(verb.synopsis) + "\"\n" +
+            roff(verb.summary) + ".\n";
+    if (!verb.details.empty()) text += ".PP\n" + roff(verb.details) + '\n';
+    text += roff_options(app, false);
   }
   return text;
 }
@@ -128,17 +154,7 @@ std::string manual() {
       "\" \"User commands\"\n"
       ".SH NAME\nrmctl \\- submits jobs to a cluster, and shows what becomes of them and why\n"
       ".SH SYNOPSIS\n\\fBrmctl\\fR \\fIVERB\\fR [\\fIOPTIONS\\fR] ...\n.SH VERBS\n";
-  for (const Verb& verb : verbs()) {
-    if (verb.hidden) continue;
-    CLI::App app;
-    Context unused;
-    define_common(app, unused);
-    const Action action = verb.define(app, unused);
-    text += ".SS \"rmctl " + std::string(verb.name) + ' ' + roff(verb.synopsis) + "\"\n" +
-            roff(verb.summary) + ".\n";
-    if (!verb.details.empty()) text += ".PP\n" + roff(verb.details) + '\n';
-    text += roff_options(app, false);
-  }
+  text += roff_verbs(verbs());
   CLI::App app;
   Context unused;
   define_common(app, unused);
@@ -148,9 +164,9 @@ std::string manual() {
 }  // namespace
 
 Action define_help(CLI::App& app, Context& context) {
-  const auto name = std::make_shared<std::string>();
-  app.add_option("verb", *name, "of this verb")->type_name("VERB");
-  return [name, &context] { return help(context, *name); };
+  const auto words = std::make_shared<std::vector<std::string>>();
+  app.add_option("verb", *words, "of this verb")->type_name("VERB");
+  return [words, &context] { return help(context, *words); };
 }
 
 Action define_man(CLI::App&, Context& context) {

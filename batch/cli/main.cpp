@@ -33,14 +33,15 @@ std::string take_verb(std::vector<std::string>& arguments) {
   return {};
 }
 
-int unknown_verb(const Context& context, const std::string& name) {
+int unknown_verb(const Context& context, const std::string& name, const Verb* group) {
   std::vector<std::string> known;
-  for (const Verb& verb : verbs()) {
+  for (const Verb& verb : group == nullptr ? verbs() : group->verbs()) {
     if (!verb.hidden) known.emplace_back(verb.name);
   }
   const auto meant = nearest(name, known);
+  const std::string help = "rmctl help" + (group == nullptr ? "" : ' ' + std::string(group->name));
   context.note("no such verb: " + escape(name) +
-               (meant ? "; did you mean '" + *meant + "'?" : "; 'rmctl help' lists them"));
+               (meant ? "; did you mean '" + *meant + "'?" : "; '" + help + "' lists them"));
   return usage_error;
 }
 
@@ -91,7 +92,9 @@ int run_verb(Context& context, const Verb& verb, std::vector<std::string> argume
                  " --help'");
     return usage_error;
   }
-  if (context.has_command && verb.name != "run" && verb.name != "submit" && verb.name != "dev") {
+  const bool takes_command = verb.name == "run" || verb.name == "submit" || verb.name == "dev" ||
+                             verb.name == "schedule add" || verb.name == "schedule trigger";
+  if (context.has_command && !takes_command) {
     context.note(std::string(verb.name) + " takes no command after --");
     return usage_error;
   }
@@ -99,6 +102,29 @@ int run_verb(Context& context, const Verb& verb, std::vector<std::string> argume
   if (code) return *code;
   context.note(code.error().message);
   return exit_code_of(code.error().code);
+}
+
+/// The flags where nothing was named that could be done.
+bool asks_for_help(const std::vector<std::string>& arguments) {
+  return std::any_of(arguments.begin(), arguments.end(),
+                     [](const std::string& word) { return word == "-h" || word == "--help"; });
+}
+
+/// A group's verb is the next word.
+int run_group(Context& context, const Verb& group, std::vector<std::string> arguments) {
+  const std::string word = take_verb(arguments);
+  const std::string name(group.name);
+  if (!word.empty()) {
+    const Verb* verb = find_verb(name + ' ' + word);
+    return verb == nullptr ? unknown_verb(context, name + ' ' + word, &group)
+                           : run_verb(context, *verb, std::move(arguments));
+  }
+  if (asks_for_help(arguments)) {
+    context.print(group_help(group));
+    return 0;
+  }
+  context.note("what to do? 'rmctl help " + name + "' lists its verbs");
+  return usage_error;
 }
 
 }  // namespace
@@ -119,17 +145,15 @@ int main(int argc, char** argv) {
   const std::string name = take_verb(arguments);
   if (!name.empty()) {
     const Verb* verb = find_verb(name);
-    return verb == nullptr ? unknown_verb(context, name)
-                           : run_verb(context, *verb, std::move(arguments));
+    if (verb == nullptr) return unknown_verb(context, name, nullptr);
+    return verb->verbs != nullptr ? run_group(context, *verb, std::move(arguments))
+                                  : run_verb(context, *verb, std::move(arguments));
   }
-  const auto has = [&](const char* flag) {
-    return std::find(arguments.begin(), arguments.end(), flag) != arguments.end();
-  };
-  if (has("--version")) {
+  if (std::find(arguments.begin(), arguments.end(), "--version") != arguments.end()) {
     context.print("rmctl " RM_VERSION "\n");
     return 0;
   }
-  if (has("-h") || has("--help")) {
+  if (asks_for_help(arguments)) {
     context.print(overview());
     return 0;
   }

@@ -162,6 +162,14 @@ Result<Json> Master::post(const std::string& target, const Json& body, const std
   return ask(post_request(target, body, key));
 }
 
+Result<Json> Master::put(const std::string& target, const Json& body) {
+  Request request = post_request(target, body, "");
+  request.method = "PUT";
+  return ask(request);
+}
+
+Result<Json> Master::remove(const std::string& target) { return ask({"DELETE", target, {}, ""}); }
+
 Result<std::unique_ptr<Exchange>> Master::start(const Request& request) {
   Url url = url_;
   url.target = request.target;

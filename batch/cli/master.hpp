@@ -28,6 +28,9 @@ class Master {
   /// Both are repeated for some seconds where the connection is lost; the key makes that harmless.
   librm::Result<Json> get(const std::string& target);
   librm::Result<Json> post(const std::string& target, const Json& body, const std::string& key);
+  /// Repeated likewise: either changes nothing when it comes twice.
+  librm::Result<Json> put(const std::string& target, const Json& body);
+  librm::Result<Json> remove(const std::string& target);
   /// Sends, and reads nothing of the answer: for streams.
   librm::Result<std::unique_ptr<Exchange>> start(const Request& request);
 

@@ -50,10 +50,15 @@ struct Verb {
   /// Declares options and says what to do once they are parsed. `app` and `context` outlive both.
   Action (*define)(CLI::App& app, Context& context);
   bool hidden = false;
+  /// Of a group, such as `schedule`, which has no options of its own and is not defined: its verbs,
+  /// whose names begin with its name.
+  const std::vector<Verb>& (*verbs)() = nullptr;
 };
 
 /// All of them, in the order of the help text.
 const std::vector<Verb>& verbs();
+const std::vector<Verb>& schedule_verbs();
+/// By the whole name: `jobs`, `schedule`, `schedule expand`.
 const Verb* find_verb(std::string_view name);
 
 Action define_dev(CLI::App& app, Context& context);
@@ -65,6 +70,19 @@ Action define_why(CLI::App& app, Context& context);
 Action define_logs(CLI::App& app, Context& context);
 Action define_wait(CLI::App& app, Context& context);
 Action define_cancel(CLI::App& app, Context& context);
+Action define_hold(CLI::App& app, Context& context);
+Action define_release(CLI::App& app, Context& context);
+Action define_requeue(CLI::App& app, Context& context);
+Action define_retry(CLI::App& app, Context& context);
+Action define_schedule_add(CLI::App& app, Context& context);
+Action define_schedule_list(CLI::App& app, Context& context);
+Action define_schedule_show(CLI::App& app, Context& context);
+Action define_schedule_next(CLI::App& app, Context& context);
+Action define_schedule_pause(CLI::App& app, Context& context);
+Action define_schedule_resume(CLI::App& app, Context& context);
+Action define_schedule_trigger(CLI::App& app, Context& context);
+Action define_schedule_remove(CLI::App& app, Context& context);
+Action define_schedule_expand(CLI::App& app, Context& context);
 Action define_nodes(CLI::App& app, Context& context);
 Action define_version(CLI::App& app, Context& context);
 Action define_help(CLI::App& app, Context& context);
@@ -74,6 +92,8 @@ Action define_man(CLI::App& app, Context& context);
 void define_common(CLI::App& app, Context& context);
 /// `--help` of one verb.
 std::string verb_help(const Verb& verb, CLI::App& app);
+/// `--help` of a group.
+std::string group_help(const Verb& group);
 /// `rmctl help`.
 std::string overview();
 

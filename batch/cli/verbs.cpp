@@ -40,6 +40,15 @@ const std::vector<Verb>& verbs() {
       {"wait", "[OPTIONS] SELECTOR...", "waits for jobs to end; exits with the highest code", "",
        define_wait},
       {"cancel", "[OPTIONS] SELECTOR...", "cancels jobs", "", define_cancel},
+      {"hold", "[OPTIONS] SELECTOR...", "keeps waiting jobs from starting", "", define_hold},
+      {"release", "[OPTIONS] SELECTOR...", "lets held jobs start",
+       "Dependencies that can never be satisfied count as satisfied then.", define_release},
+      {"requeue", "[OPTIONS] SELECTOR...", "kills running jobs and starts them anew", "",
+       define_requeue},
+      {"retry", "[OPTIONS] SELECTOR...", "starts jobs that failed or were cancelled anew", "",
+       define_retry},
+      {"schedule", "VERB [OPTIONS] ...", "computes when repeated work is due", "", nullptr, false,
+       schedule_verbs},
       {"nodes", "[OPTIONS]", "lists nodes and what is in use on them", "", define_nodes},
       {"version", "[OPTIONS]", "prints the versions of rmctl and of the master", "",
        define_version},
@@ -50,8 +59,13 @@ const std::vector<Verb>& verbs() {
 }
 
 const Verb* find_verb(std::string_view name) {
+  const std::string_view first = name.substr(0, name.find(' '));
   for (const Verb& verb : verbs()) {
     if (verb.name == name) return &verb;
+    if (verb.name != first || verb.verbs == nullptr) continue;
+    for (const Verb& of_group : verb.verbs()) {
+      if (of_group.name == name) return &of_group;
+    }
   }
   return nullptr;
 }
@@ -137,13 +151,37 @@ std::string option_help(const CLI::Option& option) {
   return text.replace(2, names.size(), names);
 }
 
-}  // namespace
-
-std::string verb_help(const Verb& verb, CLI::App& app) {
+/// Usage, summary and details.
+std::string help_head(const Verb& verb) {
   std::string text = "Usage: rmctl " + std::string(verb.name) + ' ' + std::string(verb.synopsis) +
                      "\n\n" + wrap(std::string(verb.summary) + '.', 0, help_width);
   text[text.find("\n\n") + 2] = static_cast<char>(std::toupper(verb.summary.front()));
   if (!verb.details.empty()) text += '\n' + wrap(verb.details, 0, help_width);
+  return text;
+}
+
+/// A line each, without the first `prefix` bytes of the names.
+std::string verb_list(const std::vector<Verb>& list, std::size_t prefix) {
+  std::string text;
+  for (const Verb& verb : list) {
+    if (verb.hidden) continue;
+    std::string line = "  " + std::string(verb.name.substr(prefix));
+    line.resize(12, ' ');
+    text += line + std::string(verb.summary) + '\n';
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string group_help(const Verb& group) {
+  const std::string name(group.name);
+  return help_head(group) + '\n' + verb_list(group.verbs(), name.size() + 1) + "\n'rmctl help " +
+         name + " VERB' says more.\n";
+}
+
+std::string verb_help(const Verb& verb, CLI::App& app) {
+  std::string text = help_head(verb);
   std::string group = "-";
   std::string common;
   for (const CLI::Option* option : app.get_options()) {
@@ -160,16 +198,9 @@ std::string verb_help(const Verb& verb, CLI::App& app) {
 }
 
 std::string overview() {
-  std::string text =
-      "Usage: rmctl VERB [OPTIONS] ...\n\n"
-      "Submits jobs to a cluster, and shows what becomes of them and why.\n\n";
-  for (const Verb& verb : verbs()) {
-    if (verb.hidden) continue;
-    std::string line = "  " + std::string(verb.name);
-    line.resize(12, ' ');
-    text += line + std::string(verb.summary) + '\n';
-  }
-  return text +
+  return "Usage: rmctl VERB [OPTIONS] ...\n\n"
+         "Submits jobs to a cluster, and shows what becomes of them and why.\n\n" +
+         verb_list(verbs(), 0) +
          "\n'rmctl help VERB' says more. To begin:\n\n"
          "  rmctl dev                       a cluster of four nodes, in this terminal\n"
          "  rmctl run -- hostname           in another one\n"

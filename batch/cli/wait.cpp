@@ -40,42 +40,6 @@ Result<int> wait_for_jobs(const Context& context, const WaitOptions& options) {
   return code;
 }
 
-struct CancelOptions {
-  std::vector<std::string> selectors;
-  std::string reason;
-};
-
-Result<int> cancel_jobs(const Context& context, const CancelOptions& options) {
-  auto master = Master::find(context.master_flag);
-  if (!master) return tl::unexpected(master.error());
-  const auto selectors = expand_selectors(options.selectors);
-  if (!selectors) return tl::unexpected(selectors.error());
-  const Json body = options.reason.empty() ? Json() : Json{{"reason", options.reason}};
-  int code = 0;
-  std::vector<Json> cancelled;
-  for (const std::string& selector : *selectors) {
-    const auto job = master->post(job_path(selector) + "/cancel", body, new_idempotency_key());
-    if (!job) {
-      // The others are cancelled all the same, unless there is nobody to ask.
-      context.note(job.error().message);
-      code = std::max(code, exit_code_of(job.error().code));
-      if (job.error().code == librm::ErrorCode::unavailable) return code;
-      continue;
-    }
-    cancelled.push_back(*job);
-    if (context.json()) continue;
-    if (context.names()) {
-      context.print(std::to_string(id_of(*job, "id")) + '\n');
-    } else {
-      const bool over = is_over(*job);
-      context.note("job " + std::to_string(id_of(*job, "id")) + " (" + shown(*job, "name") +
-                   "): " + (over ? shown(*job, "state") : "is being cancelled"));
-    }
-  }
-  if (context.json()) context.print(pretty(document_of(cancelled)));
-  return code;
-}
-
 }  // namespace
 
 Action define_wait(CLI::App& app, Context& context) {
@@ -87,15 +51,6 @@ Action define_wait(CLI::App& app, Context& context) {
       ->type_name("SPAN")
       ->allow_extra_args(false);
   return [options, &context] { return wait_for_jobs(context, *options); };
-}
-
-Action define_cancel(CLI::App& app, Context& context) {
-  const auto options = std::make_shared<CancelOptions>();
-  app.add_option("selector", options->selectors, "ids, names, last, last-2, 40-45")
-      ->type_name("SELECTOR")
-      ->required();
-  app.add_option("--reason", options->reason, "is shown with the job")->type_name("TEXT");
-  return [options, &context] { return cancel_jobs(context, *options); };
 }
 
 }  // namespace batch::cli

@@ -30,7 +30,13 @@ class MasterBackend {
   using OnResult = std::function<void(const Result<void>&)>;
   virtual void submit(std::vector<batch::JobSpec> jobs, std::string idempotency_key, bool dry_run,
                       OnSubmit callback) = 0;
-  virtual void cancel(batch::JobId job, std::string reason, OnResult callback) = 0;
+  virtual void control(batch::JobAction action, batch::JobId job, std::string reason,
+                       OnResult callback) = 0;
+
+  /// The number of a run that was triggered, else 0.
+  using OnSchedule = std::function<void(const Result<std::uint32_t>&)>;
+  virtual void add_schedule(batch::AddSchedule request, OnSchedule callback) = 0;
+  virtual void control_schedule(batch::ControlSchedule request, OnSchedule callback) = 0;
 
   /// For as long as the backend lives: every durable change of a job, in order. One subscriber.
   virtual void on_job_changed(std::function<void(const batch::JobChanged&)> callback) = 0;

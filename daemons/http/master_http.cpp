@@ -6,11 +6,13 @@
 
 #include "batch/edge/job_json.hpp"
 #include "common/version.hpp"
+#include "http/chronos_routes.hpp"
 #include "http/json.hpp"
 #include "http/master_views.hpp"
 #include "http/parameters.hpp"
 #include "http/problem.hpp"
 #include "http/router.hpp"
+#include "http/schedule_routes.hpp"
 #include "http/text.hpp"
 
 namespace librm::http {
@@ -88,7 +90,28 @@ class MasterHttp::Impl {
     add("GET", "/v1/jobs/{job}", &Impl::job);
     add("GET", "/v1/jobs/{job}/why", &Impl::why);
     add("GET", "/v1/jobs/{job}/logs", &Impl::logs);
-    add("POST", "/v1/jobs/{job}/cancel", &Impl::cancel);
+    add_control<batch::JobAction::cancel>("cancel");
+    add_control<batch::JobAction::hold>("hold");
+    add_control<batch::JobAction::release>("release");
+    add_control<batch::JobAction::requeue>("requeue");
+    add_control<batch::JobAction::retry>("retry");
+    const auto guarded = [this](const char* method, const std::string& pattern,
+                                RouteHandler handler) {
+      router_.add(method, pattern,
+                  [this, handler = std::move(handler)](const HttpRequest& request,
+                                                       const Params& params, Responder responder) {
+                    if (!backend_.ready()) return responder.reply(problem(not_ready()));
+                    handler(request, params, std::move(responder));
+                  });
+    };
+    add_schedule_routes(guarded, backend_);
+    add_chronos_routes(guarded, backend_);
+  }
+
+  template <batch::JobAction action>
+  void add_control(const char* verb) {
+    const std::string pattern = std::string("/v1/jobs/{job}/") + verb;
+    add("POST", pattern.c_str(), &Impl::control<action>);
   }
 
   JobEvents::Source event_source() {
@@ -283,25 +306,26 @@ class MasterHttp::Impl {
                    dump({{"jobs", std::move(list)}}), answer.repeated);
   }
 
-  void cancel(const HttpRequest& request, const Params& params, Responder responder) {
+  template <batch::JobAction action>
+  void control(const HttpRequest& request, const Params& params, Responder responder) {
     std::string reason;
     if (!request.body.empty()) {
-      const auto read = cancel_reason(request.body);
+      const auto read = reason_of(request.body);
       if (!read) return responder.reply(problem(read.error()));
       reason = *read;
     }
     with_job(params, responder, [&](const Job& found) {
-      backend_.cancel(
-          found.id, reason, [this, id = found.id, responder](const Result<void>& result) mutable {
-            if (!result) return responder.reply(problem(result.error()));
-            const Job* now = batch().find(id);
-            responder.reply(
-                json_response(now != nullptr ? to_json(*now, true) : Json{{"id", id}}, 202));
-          });
+      backend_.control(action, found.id, reason,
+                       [this, id = found.id, responder](const Result<void>& result) mutable {
+                         if (!result) return responder.reply(problem(result.error()));
+                         const Job* now = batch().find(id);
+                         responder.reply(json_response(
+                             now != nullptr ? to_json(*now, true) : Json{{"id", id}}, 202));
+                       });
     });
   }
 
-  static batch::InputResult<std::string> cancel_reason(const std::string& body) {
+  static batch::InputResult<std::string> reason_of(const std::string& body) {
     const auto refuse = [](const std::string& path, const std::string& detail) {
       return tl::unexpected(batch::InputError{Error{ErrorCode::invalid_argument, detail},
                                               {batch::FieldError{path, detail}}});

@@ -19,6 +19,8 @@ const char* reason_phrase(int status) {
       return "Created";
     case 202:
       return "Accepted";
+    case 204:
+      return "No Content";
     case 307:
       return "Temporary Redirect";
     case 400:

@@ -29,8 +29,15 @@ class Backend final : public http::MasterBackend {
               OnSubmit callback) override {
     service_.submit(std::move(jobs), std::move(idempotency_key), dry_run, std::move(callback));
   }
-  void cancel(batch::JobId job, std::string reason, OnResult callback) override {
-    service_.cancel(job, std::move(reason), std::move(callback));
+  void control(batch::JobAction action, batch::JobId job, std::string reason,
+               OnResult callback) override {
+    service_.control(action, job, std::move(reason), std::move(callback));
+  }
+  void add_schedule(batch::AddSchedule request, OnSchedule callback) override {
+    service_.add_schedule(std::move(request), std::move(callback));
+  }
+  void control_schedule(batch::ControlSchedule request, OnSchedule callback) override {
+    service_.control_schedule(std::move(request), std::move(callback));
   }
   void on_job_changed(std::function<void(const batch::JobChanged&)> callback) override {
     token_ = service_.subscribe(std::move(callback));

@@ -221,7 +221,9 @@ struct MasterService::Impl {
   }
   void act(const Reply& reply) { answer(results, reply.request, reply.result); }
   void act(const batch::SubmitAnswer& result) { answer(submissions, result.request, result); }
-  void act(const batch::CancelAnswer& result) { answer(results, result.request, result.result); }
+  void act(const batch::ControlAnswer& result) { answer(results, result.request, result.result); }
+  void act(const batch::ScheduleAnswer& result) { answer(schedules, result.request, result.run); }
+  void act(const batch::ScheduleChanged&) {}  // the HTTP edge streams jobs alone
   void act(const batch::JobChanged& change) {
     // A subscriber may end its own or another's subscription.
     const std::map<std::uint64_t, std::shared_ptr<OnJobChanged>> now = subscribers;
@@ -301,6 +303,7 @@ struct MasterService::Impl {
   std::uint64_t request_last = 0;
   std::map<std::uint64_t, OnSubmit> submissions;
   std::map<std::uint64_t, OnResult> results;
+  std::map<std::uint64_t, OnSchedule> schedules;
   std::uint64_t token_last = 0;
   std::map<std::uint64_t, std::shared_ptr<OnJobChanged>> subscribers;
 };
@@ -330,10 +333,23 @@ void MasterService::submit(std::vector<batch::JobSpec> jobs, std::string idempot
       batch::SubmitJobs{request, std::move(jobs), std::move(idempotency_key), dry_run}));
 }
 
-void MasterService::cancel(batch::JobId job, std::string reason, OnResult callback) {
+void MasterService::add_schedule(batch::AddSchedule wanted, OnSchedule callback) {
+  wanted.request = ++impl_->request_last;
+  impl_->schedules.emplace(wanted.request, std::move(callback));
+  impl_->post(batch::BatchEvent(std::move(wanted)));
+}
+
+void MasterService::control_schedule(batch::ControlSchedule wanted, OnSchedule callback) {
+  wanted.request = ++impl_->request_last;
+  impl_->schedules.emplace(wanted.request, std::move(callback));
+  impl_->post(batch::BatchEvent(std::move(wanted)));
+}
+
+void MasterService::control(batch::JobAction action, batch::JobId job, std::string reason,
+                            OnResult callback) {
   const std::uint64_t request = ++impl_->request_last;
   impl_->results.emplace(request, std::move(callback));
-  impl_->post(batch::BatchEvent(batch::CancelJob{request, job, std::move(reason)}));
+  impl_->post(batch::BatchEvent(batch::ControlJob{request, action, job, std::move(reason)}));
 }
 
 void MasterService::mark_agent_gone(AgentId agent, OnResult callback) {

@@ -5,6 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include "batch/edge/patterns.hpp"
+#include "batch/edge/time_zones.hpp"
 #include "common/config.hpp"
 #include "common/files.hpp"
 #include "librm/base/amount.hpp"
@@ -76,6 +78,8 @@ std::optional<int> read_options(int argc, const char* const* argv, MasterOptions
   if (config.snapshot_every == 0) return usage_error("snapshot-every: need 1 or more");
   config.work_dir = absolute_path(config.work_dir);
   config.batch.framework.name = "batch";
+  config.batch.zones = &batch::system_time_zones();
+  config.batch.patterns = &batch::re2_patterns();
   config.batch.framework.failover_timeout = batch_failover_timeout;
   return std::nullopt;
 }

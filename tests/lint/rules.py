@@ -91,6 +91,8 @@ LIBRARIES = [(name, re.compile(pattern), rooms) for name, pattern, rooms in [
     ("RESTinio", r"restinio/", {"daemons", "tests"}),
     ("http_parser", r"http_parser\.h", {"cli", "daemons", "tests"}),
     ("CLI11", r"CLI/", {"cli", "daemons", "tests"}),
+    ("date", r"date/", {"batch edge", "tests"}),
+    ("RE2", r"re2/", {"batch edge", "tests"}),
     ("spdlog", r"spdlog/", {"cli", "daemons", "tests"}),
     ("MPI", r"mpi\.h|pmix", {"tests"}),
     ("a test framework", r"(gtest|gmock|benchmark)/", {"tests"}),

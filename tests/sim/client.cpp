@@ -203,7 +203,8 @@ void Client::cancel(batch::JobId job) {
   ClusterNode* leader = find_();
   if (leader == nullptr || !leader->running()) return;
   world_.trace("client", "cancels " + std::to_string(job));
-  leader->post_batch(batch::CancelJob{++request_last_, job, "no longer wanted"});
+  leader->post_batch(
+      batch::ControlJob{++request_last_, batch::JobAction::cancel, job, "no longer wanted"});
 }
 
 bool Client::done() const {

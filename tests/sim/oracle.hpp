@@ -59,6 +59,10 @@ class Oracle {
   void apply(const batch::JobRemovedRecord& record);
   void apply(const batch::SubmissionKeyRecord&) {}
   void apply(const batch::JobIdRecord&) {}
+  void apply(const batch::ScheduleRecord&) {}
+  void apply(const batch::ScheduleRunRecord& record);
+  void apply(const batch::ScheduleChangeRecord& record);
+  void apply(const batch::ScheduleRemovedRecord& record);
 
   KnownJob* known(batch::JobId job, std::string_view what);
   void check_attempt(const KnownJob& known, const batch::Attempt& attempt);
@@ -80,6 +84,7 @@ class Oracle {
   const librm::sim::TaskLog& log_;
   std::optional<librm::FrameworkId> framework_;
   std::map<batch::JobId, KnownJob> jobs_;
+  std::map<std::string, std::uint64_t> occurrences_;  ///< of a schedule, below this all are decided
   std::map<std::string, std::vector<batch::JobId>> promised_;
   std::map<const librm::sim::AgentNode*, librm::Epoch> epochs_;
   std::map<const librm::sim::Node*, std::uint64_t> lives_;

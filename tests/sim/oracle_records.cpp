@@ -26,6 +26,33 @@ void Oracle::apply(const batch::JobsRecord& record) {
   }
 }
 
+/// Occurrences are decided in their order, each once.
+void Oracle::apply(const batch::ScheduleRunRecord& record) {
+  apply(batch::JobsRecord{record.jobs, {}});
+  if (!record.run.occurrence) return;
+  std::uint64_t& decided = occurrences_[record.schedule];
+  if (*record.run.occurrence < decided) {
+    world_.violation("schedule " + record.schedule + ": occurrence " +
+                     std::to_string(*record.run.occurrence) + " is run after it was decided");
+  }
+  decided = *record.run.occurrence + 1;
+}
+
+void Oracle::apply(const batch::ScheduleChangeRecord& record) {
+  if (!record.missed) return;
+  std::uint64_t& decided = occurrences_[record.schedule];
+  if (record.missed->first < decided || record.missed->reason.empty()) {
+    world_.violation("schedule " + record.schedule + ": occurrence " +
+                     std::to_string(record.missed->first) +
+                     " is missed after it was decided, or without a reason");
+  }
+  decided = record.missed->last + 1;
+}
+
+void Oracle::apply(const batch::ScheduleRemovedRecord& record) {
+  occurrences_.erase(record.schedule);
+}
+
 Oracle::KnownJob* Oracle::known(batch::JobId job, std::string_view what) {
   const auto found = jobs_.find(job);
   if (found != jobs_.end()) return &found->second;

@@ -14,7 +14,10 @@
 #include "batch/detail/ready_queue.hpp"
 #include "batch/detail/timer_queue.hpp"
 #include "batch/job.hpp"
+#include "batch/patterns.hpp"
 #include "batch/record.hpp"
+#include "batch/schedule/schedule.hpp"
+#include "batch/schedule/time_zones.hpp"
 #include "librm/base/result.hpp"
 #include "librm/base/time.hpp"
 #include "librm/base/trace.hpp"
@@ -33,10 +36,52 @@ struct SubmitJobs {
   bool dry_run = false;  ///< validated, not stored
 };
 
-struct CancelJob {
+enum class JobAction : std::uint8_t {
+  cancel,   ///< ends it; the reason is kept
+  hold,     ///< does not start it until it is released
+  release,  ///< the opposite; dependencies that can never be satisfied count as satisfied
+  requeue,  ///< kills what runs and starts it anew, as its next run
+  retry,    ///< starts a job that failed or was cancelled anew, as its next run
+};
+const char* to_string(JobAction action);
+
+/// A person's word on a job.
+struct ControlJob {
   std::uint64_t request = 0;
+  JobAction action = JobAction::cancel;
   JobId job = 0;
   std::string reason;
+};
+
+/// A new schedule, or with `replace` another specification for one that may be there.
+struct AddSchedule {
+  std::uint64_t request = 0;
+  ScheduleSpec spec;
+  bool replace = false;
+  bool dry_run = false;  ///< validated, not stored
+};
+
+enum class ScheduleAction : std::uint8_t {
+  pause,
+  resume,   ///< occurrences that fell due meanwhile are missed
+  trigger,  ///< starts a run now, whatever its overlap policy says
+  remove,   ///< its runs go on
+  succeed,  ///< counts as a run that finished: its children start
+};
+
+/// What becomes of the children of a schedule that is removed.
+enum class OnRemove : std::uint8_t {
+  refuse,   ///< it is not removed while there are any
+  inherit,  ///< they get its expression, or its parents, in its place
+  remove,   ///< they are removed, too
+};
+
+struct ControlSchedule {
+  std::uint64_t request = 0;
+  ScheduleAction action = ScheduleAction::trigger;
+  std::string schedule;
+  std::string arguments;  ///< of trigger: appended to the command of its only job
+  OnRemove children = OnRemove::refuse;
 };
 
 /// From the session with the master.
@@ -59,8 +104,8 @@ struct ClusterShape {
   bool operator==(const ClusterShape&) const = default;
 };
 
-using BatchEvent =
-    std::variant<librm::Tick, SubmitJobs, CancelJob, SessionEvent, ClusterShape, librm::StorageLow>;
+using BatchEvent = std::variant<librm::Tick, SubmitJobs, ControlJob, AddSchedule, ControlSchedule,
+                                SessionEvent, ClusterShape, librm::StorageLow>;
 
 // --- what is wanted done ---
 
@@ -71,9 +116,16 @@ struct SubmitAnswer {
   bool repeated = false;  ///< answered from the idempotency key
 };
 
-struct CancelAnswer {
+/// Of ControlJob.
+struct ControlAnswer {
   std::uint64_t request = 0;
   librm::Result<void> result;
+};
+
+/// Of AddSchedule and ControlSchedule.
+struct ScheduleAnswer {
+  std::uint64_t request = 0;
+  librm::Result<std::uint32_t> run;  ///< that was triggered, else 0
 };
 
 /// A job changed: for event streams. Durable like every output.
@@ -85,12 +137,18 @@ struct JobChanged {
   librm::TaskState task_state = librm::TaskState::unknown;
 };
 
+/// A schedule was added, changed or removed, or a run of it began or ended.
+struct ScheduleChanged {
+  std::string schedule;
+};
+
 /// To the master (connect, send, close).
 struct SessionOutput {
   librm::FrameworkOutput output;
 };
 
-using BatchOutput = std::variant<SubmitAnswer, CancelAnswer, JobChanged, SessionOutput>;
+using BatchOutput = std::variant<SubmitAnswer, ControlAnswer, ScheduleAnswer, JobChanged,
+                                 ScheduleChanged, SessionOutput>;
 using BatchActions = librm::ActionList<BatchRecord, BatchOutput>;
 
 struct BatchOptions {
@@ -100,6 +158,9 @@ struct BatchOptions {
   librm::Duration refuse_for = librm::seconds(3600);  ///< of offers that serve no waiting job
   librm::Duration dropped_retry_delay = librm::milliseconds(100);
   std::uint32_t dependency_max = 1000;  ///< per job
+  std::uint32_t schedules_max = 10'000;
+  const TimeZones* zones = &utc_only();       ///< outlives the core
+  const Patterns* patterns = &no_patterns();  ///< outlives the core
 };
 
 /// Why a job waits, from job to dependency to quota to node, with the amounts.
@@ -143,6 +204,11 @@ class BatchCore {
   const Job* find(JobId id) const;
   /// The live job of that name, else the latest ended one.
   const Job* find(std::string_view name) const;
+  using Schedules = std::map<std::string, Schedule, std::less<>>;
+  const Schedules& schedules() const { return schedules_; }
+  /// The next `count` occurrences that are not yet due.
+  std::vector<librm::WallTime> upcoming(const Schedule& schedule, std::size_t count) const;
+  const TimeZones& zones() const { return *options_.zones; }
   std::optional<librm::FrameworkId> framework() const;
   /// `now` dates retries; agents come from the last ClusterShape and the offers held.
   Why why(const Job& job, librm::Now now) const;
@@ -167,6 +233,14 @@ class BatchCore {
   void apply_one(const JobRemovedRecord& record);
   void apply_one(const SubmissionKeyRecord& record);
   void apply_one(const JobIdRecord& record);
+  void apply_one(const ScheduleRecord& record);
+  void apply_one(const ScheduleRunRecord& record);
+  void apply_one(const ScheduleChangeRecord& record);
+  void apply_one(const ScheduleRemovedRecord& record);
+  void put_job(const Job& job);
+  void index_schedule(const Schedule& schedule);
+  void unindex_schedule(const Schedule& schedule);
+  void put_run(Schedule& schedule, const ScheduleRun& run);
   void index_job(const Job& job);
   void unindex_job(const Job& job);
   void remember_key(const std::string& key, std::vector<JobId> jobs);
@@ -176,6 +250,8 @@ class BatchCore {
   // batch_submit.cpp
   librm::Result<std::vector<JobId>> submit(librm::Now now, const SubmitJobs& request,
                                            bool& repeated, BatchActions& out);
+  librm::Result<std::vector<Job>> prepare(librm::Now now, const SubmitJobs& request);
+  void welcome(librm::Now now, const std::vector<JobId>& ids, BatchActions& out);
   librm::Result<std::vector<JobId>> repeat_submission(const std::vector<JobId>& known,
                                                       const SubmitJobs& request) const;
   librm::Result<void> check_submission(const SubmitJobs& request,
@@ -202,9 +278,51 @@ class BatchCore {
   void change(librm::Now now, JobChangeRecord record, BatchActions& out);
   void announce(const Job& job, BatchActions& out) const;
   void refresh(librm::Now now, const Job& job);
-  void on_cancel(librm::Now now, const CancelJob& request, BatchActions& out);
   void end_job(librm::Now now, const Job& job, JobState state, std::string reason,
                BatchActions& out);
+
+  // batch_control.cpp: what people ask for
+  void on_control(librm::Now now, const ControlJob& request, BatchActions& out);
+  librm::Result<void> cancel(librm::Now now, const Job& job, const std::string& reason,
+                             BatchActions& out);
+  librm::Result<void> hold(librm::Now now, const Job& job, const std::string& reason,
+                           BatchActions& out);
+  librm::Result<void> release(librm::Now now, const Job& job, BatchActions& out);
+  librm::Result<void> requeue(librm::Now now, const Job& job, BatchActions& out);
+  librm::Result<void> retry(librm::Now now, const Job& job, BatchActions& out);
+
+  // batch_schedules.cpp: what a schedule does as time passes and runs end
+  void resume_schedules(librm::Now now, BatchActions& out);
+  void on_schedules(librm::Now now, BatchActions& out);
+  void run_due(librm::Now now, const std::string& name, BatchActions& out);
+  bool miss_late(librm::Now now, const Schedule& schedule, const Occurrences& series,
+                 ScheduleChangeRecord& record) const;
+  void start_due(librm::Now now, const std::string& name, const Occurrences& series,
+                 BatchActions& out);
+  void start_after_parents(librm::Now now, const std::string& name, BatchActions& out);
+  bool may_start(librm::Now now, const Schedule& schedule, BatchActions& out);
+  librm::Result<std::uint32_t> start_run(librm::Now now, const std::string& name, ScheduleRun run,
+                                         const std::string& arguments, ScheduleRunRecord record,
+                                         BatchActions& out);
+  std::vector<JobSpec> run_jobs(const Schedule& schedule, std::uint32_t run,
+                                const std::string& arguments) const;
+  void settle_runs(librm::Now now, BatchActions& out);
+  void settle_run(librm::Now now, const ScheduleRef& ref, BatchActions& out);
+  std::optional<librm::WallTime> wake_of(const Schedule& schedule) const;
+  Occurrences occurrences_of(const Schedule& schedule) const;
+
+  // batch_schedule_control.cpp: schedules added, changed and removed
+  librm::Result<void> add_schedule(librm::Now now, const AddSchedule& request, BatchActions& out);
+  librm::Result<void> check_schedule(librm::Now now, ScheduleSpec& spec) const;
+  librm::Result<void> check_parents(const ScheduleSpec& spec) const;
+  librm::Result<std::uint32_t> control_schedule(librm::Now now, const ControlSchedule& request,
+                                                BatchActions& out);
+  librm::Result<void> remove_schedule(librm::Now now, const std::string& name, OnRemove children,
+                                      BatchActions& out);
+  void inherit(librm::Now now, const Schedule& removed, const std::string& child,
+               BatchActions& out);
+  ScheduleChangeRecord change_of(const Schedule& schedule) const;
+  void changed(const std::string& schedule, BatchActions& out) const;
 
   // batch_edges.cpp
   void settle_edges(librm::Now now, BatchActions& out);
@@ -229,6 +347,7 @@ class BatchCore {
   std::string refusal(const Bin& bin, const std::vector<JobId>& unfit) const;
   void ask_for_offers(librm::Now now, BatchActions& out);
   void forget_ended(BatchActions& out);
+  bool in_live_run(JobId id) const;
 
   // batch_why.cpp
   void explain_waiting(const Job& job, librm::Now now, Why& why) const;
@@ -244,12 +363,15 @@ class BatchCore {
   JobId job_id_last_ = 0;
   std::map<std::string, std::vector<JobId>, std::less<>> keys_;  ///< idempotency keys
   std::deque<std::string> keys_by_age_;
+  Schedules schedules_;
 
   // Follows from the durable state.
   std::set<std::pair<std::string, JobId>> names_;  ///< the highest id of a name is its live job
   std::set<std::pair<JobId, JobId>> children_;     ///< parent, live child
   std::set<std::pair<librm::WallTime, JobId>> ended_;
   std::set<JobId> with_live_attempts_;
+  std::set<std::pair<std::string, std::string>> schedule_children_;  ///< parent, child
+  std::set<std::pair<librm::WallTime, std::string>> schedule_wakes_;
 
   // Of this process only.
   bool resumed_ = false;
@@ -257,8 +379,9 @@ class BatchCore {
   librm::FrameworkCore session_;
   std::string session_refusal_;  ///< the master's last fatal word
   ClusterShape shape_;
-  std::set<JobId> started_in_memory_;  ///< their `started` is known from an update only
-  std::deque<JobId> settling_;         ///< children of these may have become ready
+  std::set<JobId> started_in_memory_;    ///< their `started` is known from an update only
+  std::deque<JobId> settling_;           ///< children of these may have become ready
+  std::deque<ScheduleRef> ending_runs_;  ///< a job of these has ended
   std::vector<librm::UpdateAck> acks_;
   detail::TimerQueue<TimerKey> timers_;
   detail::ReadyQueue ready_;

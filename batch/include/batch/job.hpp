@@ -62,6 +62,26 @@ enum class LostPolicy : std::uint8_t {
 };
 const char* to_string(LostPolicy policy);
 
+/// An agent's attribute that must, or must not, match a regular expression as a whole. An agent
+/// without the attribute matches nothing.
+struct PatternConstraint {
+  std::string attribute;
+  std::string pattern;
+  bool negated = false;
+  auto operator<=>(const PatternConstraint&) const = default;
+};
+
+/// Which variables a task finds in its environment besides `RM_...`.
+enum class Dialect : std::uint8_t { rm = 1, chronos = 2 };
+
+/// The run of a schedule that a job belongs to.
+struct ScheduleRef {
+  std::string schedule;
+  std::uint32_t run = 0;
+  librm::WallTime nominal;  ///< when it was due, or else was started
+  bool operator==(const ScheduleRef&) const = default;
+};
+
 /// What somebody asks for. Defaults are those of every interface.
 struct JobSpec {
   std::string name;  ///< empty: `job-<id>`; 1..128 of `[A-Za-z0-9._-]`; one live job per name
@@ -82,6 +102,9 @@ struct JobSpec {
   librm::Attributes constraints;  ///< agent attributes that must be equal
   std::map<std::string, std::string> labels;
   bool hold = false;  ///< submitted, not started until released
+  std::vector<PatternConstraint> patterns;
+  std::string image;  ///< of a container. Not supported yet: such a job fails at once and says so
+  Dialect dialect = Dialect::rm;
   bool operator==(const JobSpec&) const = default;
 };
 
@@ -117,10 +140,11 @@ struct Job {
   JobId id = 0;
   JobSpec spec;
   std::vector<Edge> edges;
+  std::optional<ScheduleRef> schedule;  ///< that started it
   JobState state = JobState::pending;
   std::string reason;  ///< why it is in this state, where there is something to say
   bool cancel_requested = false;
-  std::uint32_t run = 1;
+  std::uint32_t run = 1;       ///< counted up by requeue and retry
   std::uint32_t failures = 0;  ///< attempts of this run that failed and counted
   librm::WallTime submitted;
   std::optional<librm::WallTime> started;  ///< of the first attempt that ran

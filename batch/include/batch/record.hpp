@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
 #include "batch/job.hpp"
+#include "batch/schedule/schedule.hpp"
 #include "librm/base/id.hpp"
 
 namespace batch {
@@ -78,9 +80,49 @@ struct JobIdRecord {
   bool operator==(const JobIdRecord&) const = default;
 };
 
+/// A schedule, whole: new, with another specification, or in a snapshot.
+struct ScheduleRecord {
+  Schedule schedule;
+  bool operator==(const ScheduleRecord&) const = default;
+};
+
+/// A run was started: its jobs, and what the schedule then is. A run that could not be started has
+/// ended at once, with its reason and without jobs.
+struct ScheduleRunRecord {
+  std::string schedule;
+  ScheduleRun run;
+  std::vector<Job> jobs;
+  std::uint64_t due_first = 0;
+  std::optional<Occurrence> next;
+  std::vector<ScheduleEdge> edges;
+  ScheduleCounts counts;
+  bool operator==(const ScheduleRunRecord&) const = default;
+};
+
+/// Anything else that happened to a schedule. All values are the resulting ones; of a run that
+/// ended, the edges of the schedule's children follow.
+struct ScheduleChangeRecord {
+  std::string schedule;
+  bool paused = false;
+  std::uint64_t due_first = 0;
+  std::optional<Occurrence> next;
+  std::vector<ScheduleEdge> edges;
+  ScheduleCounts counts;
+  std::optional<ScheduleRun> run;           ///< replaces the run of that number
+  std::optional<MissedOccurrences> missed;  ///< in addition, unless it is there
+  bool operator==(const ScheduleChangeRecord&) const = default;
+};
+
+struct ScheduleRemovedRecord {
+  std::string schedule;
+  bool operator==(const ScheduleRemovedRecord&) const = default;
+};
+
 // To add a record: a struct here, its place in BatchRecord, its number and fields in
 // edge/record_codec.hpp, its golden bytes in tests/unit/batch, its apply() in BatchCore.
-using BatchRecord = std::variant<FrameworkIdRecord, JobsRecord, LaunchRecord, JobChangeRecord,
-                                 EdgeRecord, JobRemovedRecord, SubmissionKeyRecord, JobIdRecord>;
+using BatchRecord =
+    std::variant<FrameworkIdRecord, JobsRecord, LaunchRecord, JobChangeRecord, EdgeRecord,
+                 JobRemovedRecord, SubmissionKeyRecord, JobIdRecord, ScheduleRecord,
+                 ScheduleRunRecord, ScheduleChangeRecord, ScheduleRemovedRecord>;
 
 }  // namespace batch

@@ -26,13 +26,22 @@ void BatchCore::step(librm::Now now, const BatchEvent& event, BatchActions& out)
   if (std::holds_alternative<librm::Tick>(event)) {
     session_step(now, librm::Tick{}, out);
     on_timers(now, out);
+    on_schedules(now, out);
   } else if (const auto* request = std::get_if<SubmitJobs>(&event)) {
     SubmitAnswer answer;
     answer.request = request->request;
     answer.jobs = submit(now, *request, answer.repeated, out);
     out.output(std::move(answer));
-  } else if (const auto* cancel = std::get_if<CancelJob>(&event)) {
-    on_cancel(now, *cancel, out);
+  } else if (const auto* control = std::get_if<ControlJob>(&event)) {
+    on_control(now, *control, out);
+  } else if (const auto* schedule = std::get_if<AddSchedule>(&event)) {
+    ScheduleAnswer answer{schedule->request, 0u};
+    if (auto added = add_schedule(now, *schedule, out); !added) {
+      answer.run = tl::unexpected(added.error());
+    }
+    out.output(std::move(answer));
+  } else if (const auto* wish = std::get_if<ControlSchedule>(&event)) {
+    out.output(ScheduleAnswer{wish->request, control_schedule(now, *wish, out)});
   } else if (const auto* session = std::get_if<SessionEvent>(&event)) {
     session_step(now, session->event, out);
   } else if (const auto* shape = std::get_if<ClusterShape>(&event)) {
@@ -40,14 +49,17 @@ void BatchCore::step(librm::Now now, const BatchEvent& event, BatchActions& out)
   } else if (const auto* storage = std::get_if<librm::StorageLow>(&event)) {
     if (storage_low_ && !storage->low) revive_ = true;
     storage_low_ = storage->low;
+    on_schedules(now, out);
   }
   settle_edges(now, out);
+  settle_runs(now, out);
 }
 
 void BatchCore::flush(librm::Now now, BatchActions& out) {
   send_acks(now, out);
   match_offers(now, out);
   settle_edges(now, out);
+  settle_runs(now, out);
   ask_for_offers(now, out);
   forget_ended(out);
 }
@@ -55,6 +67,9 @@ void BatchCore::flush(librm::Now now, BatchActions& out) {
 librm::Deadline BatchCore::next_deadline() const {
   librm::Deadline deadline = session_.next_deadline();
   if (const auto first = timers_.first()) deadline.at_latest(*first);
+  if (!schedule_wakes_.empty() && !storage_low_) {
+    deadline.at_latest(schedule_wakes_.begin()->first);
+  }
   return deadline;
 }
 
@@ -94,9 +109,12 @@ void BatchCore::resume(librm::Now now, BatchActions& out) {
   std::vector<JobId> unwanted;
   for (const JobId id : with_live_attempts_) {
     const Job& job = jobs_.at(id);
-    if (job.cancel_requested || is_terminal(job.state)) unwanted.push_back(id);
+    if (job.cancel_requested || is_terminal(job.state) || job.attempts.back().run < job.run) {
+      unwanted.push_back(id);
+    }
   }
   for (const JobId id : unwanted) kill_attempts(now, jobs_.at(id), nullptr, out);
+  resume_schedules(now, out);
 }
 
 const Job* BatchCore::find(JobId id) const {
@@ -106,9 +124,15 @@ const Job* BatchCore::find(JobId id) const {
 
 const Job* BatchCore::find(std::string_view name) const {
   auto found = names_.upper_bound({std::string(name), std::numeric_limits<JobId>::max()});
-  if (found == names_.begin()) return nullptr;
-  --found;
-  return found->first == name ? find(found->second) : nullptr;
+  if (found != names_.begin() && (--found)->first == name) return find(found->second);
+  // A schedule of one job: that of its latest run.
+  const auto schedule = schedules_.find(name);
+  if (schedule == schedules_.end() || schedule->second.spec.jobs.size() != 1) return nullptr;
+  const std::vector<ScheduleRun>& runs = schedule->second.runs;
+  for (auto run = runs.rbegin(); run != runs.rend(); ++run) {
+    if (!run->jobs.empty()) return find(run->jobs.front());
+  }
+  return nullptr;
 }
 
 std::optional<librm::FrameworkId> BatchCore::framework() const { return framework_; }

@@ -52,15 +52,19 @@ void BatchCore::apply_one(const FrameworkIdRecord& record) { framework_ = record
 void BatchCore::apply_one(const JobsRecord& record) {
   std::vector<JobId> ids;
   for (const Job& job : record.jobs) {
-    auto found = jobs_.find(job.id);
-    if (found != jobs_.end()) unindex_job(found->second);
-    Job& stored = jobs_[job.id];
-    stored = job;
-    index_job(stored);
-    job_id_last_ = std::max(job_id_last_, job.id);
+    put_job(job);
     ids.push_back(job.id);
   }
   if (!record.idempotency_key.empty()) remember_key(record.idempotency_key, std::move(ids));
+}
+
+void BatchCore::put_job(const Job& job) {
+  auto found = jobs_.find(job.id);
+  if (found != jobs_.end()) unindex_job(found->second);
+  Job& stored = jobs_[job.id];
+  stored = job;
+  index_job(stored);
+  job_id_last_ = std::max(job_id_last_, job.id);
 }
 
 void BatchCore::apply_one(const LaunchRecord& record) {
@@ -172,6 +176,7 @@ std::vector<BatchRecord> BatchCore::snapshot() const {
   for (const std::string& key : keys_by_age_) {
     records.emplace_back(SubmissionKeyRecord{key, keys_.at(key)});
   }
+  for (const auto& [name, schedule] : schedules_) records.emplace_back(ScheduleRecord{schedule});
   for (const auto& [id, job] : jobs_) records.emplace_back(JobsRecord{{durable_form(job)}, {}});
   return records;
 }

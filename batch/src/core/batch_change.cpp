@@ -40,6 +40,7 @@ void BatchCore::change(librm::Now now, JobChangeRecord record, BatchActions& out
   if (is_terminal(job.state) && !was_over) {
     trace(job.spec.name, std::string(to_string(job.state)) + ": " + job.reason);
     settling_.push_back(job.id);
+    if (job.schedule) ending_runs_.push_back(*job.schedule);
   }
 }
 
@@ -72,34 +73,6 @@ void BatchCore::end_job(librm::Now now, const Job& job, JobState state, std::str
   record.ended = now.wall;
   record.not_before.reset();
   change(now, std::move(record), out);
-}
-
-void BatchCore::on_cancel(librm::Now now, const CancelJob& request, BatchActions& out) {
-  CancelAnswer answer{request.request, {}};
-  auto found = jobs_.find(request.job);
-  if (found == jobs_.end()) {
-    answer.result = librm::fail(librm::ErrorCode::not_found,
-                                "job " + std::to_string(request.job) + ": no such job");
-  } else if (const Job& job = found->second; is_terminal(job.state)) {
-    if (job.state != JobState::cancelled) {
-      answer.result = librm::fail(librm::ErrorCode::failed_precondition,
-                                  text::job(job) + ": it has already " + to_string(job.state));
-    }
-  } else {
-    const std::string reason = request.reason.empty() ? "cancelled" : request.reason;
-    JobChangeRecord record = change_of(job);
-    record.cancel_requested = true;
-    record.reason = reason;
-    // With a lost attempt under way that may overlap, nobody waits for its end.
-    if (job.state != JobState::running) {
-      record.state = JobState::cancelled;
-      record.ended = now.wall;
-      record.not_before.reset();
-    }
-    if (!job.cancel_requested) change(now, std::move(record), out);
-    kill_attempts(now, job, nullptr, out);
-  }
-  out.output(std::move(answer));
 }
 
 /// Asks for the end of all that is live, except one; the session repeats it until it is so.

@@ -6,6 +6,7 @@
 
 #include "batch/batch.hpp"
 #include "edges.hpp"
+#include "environment.hpp"
 #include "librm/base/check.hpp"
 #include "librm/resource/fits.hpp"
 #include "placement.hpp"
@@ -32,8 +33,9 @@ struct BatchCore::Bin {
   std::vector<librm::OfferId> offers;
   std::vector<librm::TaskInfo> tasks;
 
-  bool suits(const detail::JobShape& shape) const {
-    return role == shape.role && !mismatch(shape.constraints, *attributes) &&
+  bool suits(const detail::JobShape& shape, const Patterns& engine) const {
+    return role == shape.role &&
+           !mismatch(shape.constraints, shape.patterns, engine, *attributes) &&
            !fits(shape.request, free, shape.role);
   }
   /// What is launched should end before planned maintenance.
@@ -115,10 +117,10 @@ LaunchRecord BatchCore::fill(librm::Now now, std::vector<Bin>& bins, std::vector
     heads.erase(heads.begin());
     const Job& job = jobs_.at(key.job);
     const auto& [shape, keys] = *head.group;
-    while (head.bin < bins.size() && !bins[head.bin].suits(shape)) ++head.bin;
+    while (head.bin < bins.size() && !bins[head.bin].suits(shape, *options_.patterns)) ++head.bin;
     std::size_t chosen = head.bin;
-    while (chosen < bins.size() &&
-           !(bins[chosen].ends_in_time(job, now) && bins[chosen].suits(shape))) {
+    while (chosen < bins.size() && !(bins[chosen].ends_in_time(job, now) &&
+                                     bins[chosen].suits(shape, *options_.patterns))) {
       ++chosen;
     }
     const bool placed = chosen < bins.size();
@@ -165,6 +167,7 @@ LaunchRecord::Launch BatchCore::plan_launch(librm::Now now, const Job& job, Bin&
   info.time_limit = job.spec.time_limit;
   if (job.spec.lost == LostPolicy::fence) info.fence_after = job.spec.fence_after;
   info.labels = job.spec.labels;
+  add_environment(job, attempt, info.command.environment);
   bin.tasks.push_back(std::move(info));
   return {job.id, std::move(attempt)};
 }
@@ -200,7 +203,8 @@ std::string BatchCore::refusal(const Bin& bin, const std::vector<JobId>& unfit) 
     const Job& job = jobs_.at(id);
     if (job.spec.role != bin.role) continue;
     std::string text = "nothing waiting fits: job " + std::to_string(id) + " needs ";
-    if (const auto different = mismatch(job.spec.constraints, *bin.attributes)) {
+    if (const auto different = mismatch(job.spec.constraints, job.spec.patterns, *options_.patterns,
+                                        *bin.attributes)) {
       return text + *different;
     }
     if (const auto short_of = fits(job.spec.request, bin.free, bin.role)) {
@@ -226,6 +230,17 @@ void BatchCore::ask_for_offers(librm::Now now, BatchActions& out) {
   if (wanted || suppressed_) revive_ = false;
 }
 
+/// Its siblings may still run, and how it ended counts for the run's end.
+bool BatchCore::in_live_run(JobId id) const {
+  const Job& job = jobs_.at(id);
+  const auto found = job.schedule ? schedules_.find(job.schedule->schedule) : schedules_.end();
+  if (found == schedules_.end()) return false;
+  const std::vector<ScheduleRun>& runs = found->second.runs;
+  return std::any_of(runs.begin(), runs.end(), [&](const ScheduleRun& run) {
+    return run.number == job.schedule->run && run.state == JobState::running;
+  });
+}
+
 /// Retention: the oldest ended jobs go first, except those that a live job or attempt refers to.
 void BatchCore::forget_ended(BatchActions& out) {
   if (ended_.size() <= options_.ended_jobs_max) return;
@@ -238,7 +253,7 @@ void BatchCore::forget_ended(BatchActions& out) {
     const JobId id = at->second;
     const auto child = children_.lower_bound({id, 0});
     if (child != children_.end() && child->first == id) continue;
-    if (with_live_attempts_.count(id) == 0) forgotten.push_back(id);
+    if (with_live_attempts_.count(id) == 0 && !in_live_run(id)) forgotten.push_back(id);
   }
   for (const JobId id : forgotten) persist(JobRemovedRecord{id}, out);
 }

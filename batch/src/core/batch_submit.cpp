@@ -73,12 +73,23 @@ Result<std::vector<JobId>> BatchCore::submit(librm::Now now, const SubmitJobs& r
     repeated = true;
     return repeat_submission(known->second, request);
   }
+  auto jobs = prepare(now, request);
+  if (!jobs) return tl::unexpected(jobs.error());
+  if (request.dry_run) return std::vector<JobId>{};
+  std::vector<JobId> ids;
+  for (const Job& job : *jobs) ids.push_back(job.id);
+  persist(JobsRecord{std::move(*jobs), idempotency_key}, out);
+  welcome(now, ids, out);
+  return ids;
+}
+
+/// The jobs as they would be stored; the state stays as it is.
+Result<std::vector<Job>> BatchCore::prepare(librm::Now now, const SubmitJobs& request) {
   std::vector<JobSpec> specs;
   for (const JobSpec& spec : request.jobs) specs.push_back(with_defaults(spec));
   if (auto ok = check_submission(request, specs); !ok) return tl::unexpected(ok.error());
   const auto by_name = index_names(specs).value();
-  JobsRecord record{{}, idempotency_key};
-  std::vector<JobId> ids;
+  std::vector<Job> jobs;
   for (std::size_t i = 0; i < specs.size(); ++i) {
     auto edges = resolve(specs[i], by_name);
     if (!edges) {
@@ -88,30 +99,42 @@ Result<std::vector<JobId>> BatchCore::submit(librm::Now now, const SubmitJobs& r
     job.id = job_id_last_ + 1 + i;
     job.edges = std::move(*edges);
     job.submitted = now.wall;
-    if (specs[i].hold) {
+    if (!specs[i].image.empty()) {
+      job.state = JobState::failed;
+      job.reason = "container: image " + specs[i].image + ": images are not supported yet";
+      job.ended = now.wall;
+    } else if (!specs[i].command.fetch.empty()) {
+      job.state = JobState::failed;
+      job.reason =
+          "fetch: " + specs[i].command.fetch.front().uri + ": fetching files is not supported yet";
+      job.ended = now.wall;
+    } else if (specs[i].hold) {
       job.state = JobState::held;
       job.reason = "held by its submitter";
     }
-    ids.push_back(job.id);
-    record.jobs.push_back(std::move(job));
+    jobs.push_back(std::move(job));
   }
-  if (request.dry_run) return std::vector<JobId>{};
   for (std::size_t i = 0; i < specs.size(); ++i) {
-    Job& job = record.jobs[i];
     if (specs[i].name.empty()) {
-      specs[i].name = free_name(job.id);
+      specs[i].name = free_name(jobs[i].id);
       while (by_name.count(specs[i].name) != 0) specs[i].name += '-';
     }
   }
   // by_name looks at the specifications, so they move last.
-  for (std::size_t i = 0; i < specs.size(); ++i) record.jobs[i].spec = std::move(specs[i]);
-  persist(std::move(record), out);
+  for (std::size_t i = 0; i < specs.size(); ++i) jobs[i].spec = std::move(specs[i]);
+  return jobs;
+}
+
+/// Tells of jobs that were stored, and starts what can start.
+void BatchCore::welcome(librm::Now now, const std::vector<JobId>& ids, BatchActions& out) {
   for (const JobId id : ids) {
     const Job& job = jobs_.at(id);
     announce(job, out);
     settle_job(now, job, out);
+    if (!is_terminal(job.state)) continue;
+    settling_.push_back(id);
+    if (job.schedule) ending_runs_.push_back(*job.schedule);
   }
-  return ids;
 }
 
 /// The answer of the first time, if it is the same request.
@@ -156,6 +179,12 @@ Result<void> BatchCore::check_submission(const SubmitJobs& request,
     };
     const JobSpec& spec = specs[i];
     if (auto ok = check_spec(spec); !ok) return blame(ok.error());
+    for (const PatternConstraint& one : spec.patterns) {
+      if (auto ok = options_.patterns->check(one.pattern); !ok) {
+        return blame(
+            {ok.error().code, "constraints: " + one.attribute + ": " + ok.error().message});
+      }
+    }
     const std::set<std::string>& roles = options_.framework.roles;
     if (roles.count(spec.role) == 0) {
       return blame({ErrorCode::invalid_argument,
@@ -184,7 +213,7 @@ Result<void> BatchCore::check_submission(const SubmitJobs& request,
     if (auto ok = check_size(spec); !ok) {
       return fail(ok.error().code, label_of(specs, i) + ": " + ok.error().message);
     }
-    sized.emplace(detail::JobShape{spec.role, spec.request, spec.constraints}, true);
+    sized.emplace(detail::JobShape{spec.role, spec.request, spec.constraints, spec.patterns}, true);
   }
   return {};
 }

@@ -218,7 +218,9 @@ void BatchCore::decide(librm::Now now, const Job& job, Attempt& attempt,
     change.exit_code = end.exit_code;
     change.signal = end.signal;
   };
-  const Outcome outcome = outcome_of(job, end);
+  Outcome outcome = outcome_of(job, end);
+  // Killed to be requeued: how that ended it does not matter.
+  if (attempt.run < job.run && outcome == Outcome::failure) outcome = Outcome::repeat;
   if (outcome == Outcome::success) return over(JobState::finished, "");
   if (job.cancel_requested) return over(JobState::cancelled, job.reason);
   if (outcome == Outcome::unknown) {

@@ -176,7 +176,8 @@ void BatchCore::explain_nodes(const Job& job, Why& why) const {
     Why::Node node{usage.node->agent, usage.node->hostname, false, {}};
     if (!usage.node->reachable) {
       node.reason = "unreachable";
-    } else if (const auto different = mismatch(job.spec.constraints, usage.node->attributes)) {
+    } else if (const auto different = mismatch(job.spec.constraints, job.spec.patterns,
+                                               *options_.patterns, usage.node->attributes)) {
       node.reason = "constraint: needs " + *different;
     } else if (const auto lack = fits(job.spec.request, usage.free, job.spec.role)) {
       node.reason = to_string(*lack);

@@ -3,18 +3,33 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "batch/job.hpp"
+#include "batch/patterns.hpp"
 #include "librm/resource/attributes.hpp"
 
 namespace batch {
 
-/// The first constraint that does not hold: `rack r1, has r2`; empty where all do.
+/// The first constraint that does not hold: `rack r1, has r2`, `rack like r[12], has r3`; empty
+/// where all do.
 inline std::optional<std::string> mismatch(const librm::Attributes& constraints,
+                                           const std::vector<PatternConstraint>& patterns,
+                                           const Patterns& engine,
                                            const librm::Attributes& attributes) {
+  const auto has = [](const std::string& value) { return ", has " + value; };
   for (const auto& [name, wanted] : constraints) {
     auto found = attributes.find(name);
     if (found == attributes.end()) return name + " " + wanted + ", has none";
-    if (found->second != wanted) return name + " " + wanted + ", has " + found->second;
+    if (found->second != wanted) return name + " " + wanted + has(found->second);
+  }
+  for (const PatternConstraint& one : patterns) {
+    auto found = attributes.find(one.attribute);
+    const bool matches = found != attributes.end() && engine.matches(one.pattern, found->second);
+    if (matches == one.negated) {
+      return one.attribute + (one.negated ? " unlike " : " like ") + one.pattern +
+             (found == attributes.end() ? ", has none" : has(found->second));
+    }
   }
   return std::nullopt;
 }

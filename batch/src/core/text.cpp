@@ -51,15 +51,6 @@ std::string end_of(const librm::StatusUpdate& update) {
   return text;
 }
 
-std::string quoted(std::string_view given, std::size_t size_max) {
-  std::string text = "'";
-  for (char c : given.substr(0, size_max)) {
-    text += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
-  }
-  text += given.size() > size_max ? "...'" : "'";
-  return text;
-}
-
 std::string count(std::size_t n, std::string_view noun) {
   std::string text = std::to_string(n) + " " + std::string(noun);
   if (n != 1) text += 's';

@@ -19,7 +19,15 @@ std::string job(const Job& job);
 std::string end_of(const librm::StatusUpdate& update);
 
 /// At most `size_max` bytes of what somebody wrote, for messages; control characters become `?`.
-std::string quoted(std::string_view given, std::size_t size_max = 64);
+/// Inline, so that programs without jobs do not link them.
+inline std::string quoted(std::string_view given, std::size_t size_max = 64) {
+  std::string text = "'";
+  for (char c : given.substr(0, size_max)) {
+    text += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
+  }
+  text += given.size() > size_max ? "...'" : "'";
+  return text;
+}
 
 /// `1 job`, `12 jobs`.
 std::string count(std::size_t n, std::string_view noun);

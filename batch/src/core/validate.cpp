@@ -154,6 +154,31 @@ Result<void> check_map(const char* field, const Map& map) {
   return {};
 }
 
+Result<void> check_fetch(const std::vector<librm::Fetch>& files) {
+  if (files.size() > labels_max) {
+    return wrong("fetch", std::to_string(files.size()) + " files, at most 100");
+  }
+  for (const librm::Fetch& file : files) {
+    if (file.uri.empty()) return wrong("fetch", "an empty URI");
+    if (auto ok = check_text("fetch", file.uri, text_size_max); !ok) return ok;
+    if (auto ok = check_text("fetch", file.output_file, text_size_max); !ok) return ok;
+    const std::size_t colon = file.uri.find("://");
+    const std::string scheme = colon == std::string::npos ? "" : file.uri.substr(0, colon);
+    const bool known = scheme == "http" || scheme == "https" || scheme == "ftp" ||
+                       scheme == "file" || (scheme.empty() && file.uri.front() == '/');
+    if (!known) {
+      return wrong("fetch", text::quoted(file.uri) +
+                                " is neither http, https, ftp, file nor an absolute path");
+    }
+    const std::string& target = file.output_file;
+    if (!target.empty() &&
+        (target.front() == '/' || ("/" + target + "/").find("/../") != std::string::npos)) {
+      return wrong("fetch", "output_file " + text::quoted(target) + " leads out of the sandbox");
+    }
+  }
+  return {};
+}
+
 Result<void> check_span(const char* field, librm::Duration span, librm::Duration low,
                         librm::Duration high) {
   if (span < low || span > high) {
@@ -209,6 +234,14 @@ Result<void> check_spec(const JobSpec& spec) {
   if (auto ok = check_numbers(spec); !ok) return ok;
   if (auto ok = check_times(spec); !ok) return ok;
   if (auto ok = check_map("constraints", spec.constraints); !ok) return ok;
+  if (auto ok = check_fetch(spec.command.fetch); !ok) return ok;
+  if (auto ok = check_text("image", spec.image, short_text_size_max); !ok) return ok;
+  if (spec.patterns.size() > labels_max) {
+    return wrong("constraints", std::to_string(spec.patterns.size()) + " patterns, at most 100");
+  }
+  for (const PatternConstraint& one : spec.patterns) {
+    if (auto ok = check_pairs("constraints", 1, &one.attribute, &one.pattern); !ok) return ok;
+  }
   return check_map("labels", spec.labels);
 }
 

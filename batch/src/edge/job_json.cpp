@@ -81,6 +81,13 @@ void write_command(const librm::Command& command, ordered_json& object) {
   if (!command.environment.empty()) object["env"] = command.environment;
   if (!command.working_directory.empty()) object["workdir"] = command.working_directory;
   if (!command.user.empty()) object["user"] = command.user;
+  for (const librm::Fetch& file : command.fetch) {
+    ordered_json one{{"uri", file.uri}};
+    if (!file.output_file.empty()) one["output_file"] = file.output_file;
+    if (!file.extract) one["extract"] = false;
+    if (file.executable) one["executable"] = true;
+    object["fetch"].push_back(std::move(one));
+  }
 }
 
 void write_policies(const JobSpec& spec, ordered_json& object) {
@@ -99,7 +106,11 @@ void write_policies(const JobSpec& spec, ordered_json& object) {
   if (spec.lost != plain.lost) object["lost"] = to_string(spec.lost);
   if (spec.fence_after) object["fence_after"] = seconds_of(*spec.fence_after);
   if (!spec.constraints.empty()) object["constraints"] = spec.constraints;
+  for (const PatternConstraint& one : spec.patterns) {
+    object[one.negated ? "constraints_unlike" : "constraints_like"][one.attribute] = one.pattern;
+  }
   if (!spec.labels.empty()) object["labels"] = spec.labels;
+  if (!spec.image.empty()) object["image"] = spec.image;
   if (spec.hold) object["hold"] = true;
 }
 
@@ -111,21 +122,23 @@ InputResult<std::vector<JobSpec>> job_specs_from_json(std::string_view text, Job
 
 std::string job_specs_to_json(const std::vector<JobSpec>& specs) {
   ordered_json jobs = ordered_json::array();
-  const JobSpec plain;
-  for (const JobSpec& spec : specs) {
-    ordered_json object = ordered_json::object();
-    if (!spec.name.empty()) object["name"] = spec.name;
-    if (!spec.description.empty()) object["description"] = spec.description;
-    if (!spec.owner.empty()) object["owner"] = spec.owner;
-    if (spec.role != plain.role) object["role"] = spec.role;
-    write_command(spec.command, object);
-    for (const auto& [name, amount] : spec.request.amounts) object[name] = amount_to_json(amount);
-    write_policies(spec, object);
-    jobs.push_back(std::move(object));
-  }
+  for (const JobSpec& spec : specs) jobs.push_back(job_spec_to_json(spec));
   ordered_json document;
   document["jobs"] = std::move(jobs);
   return document.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+}
+
+ordered_json job_spec_to_json(const JobSpec& spec) {
+  const JobSpec plain;
+  ordered_json object = ordered_json::object();
+  if (!spec.name.empty()) object["name"] = spec.name;
+  if (!spec.description.empty()) object["description"] = spec.description;
+  if (!spec.owner.empty()) object["owner"] = spec.owner;
+  if (spec.role != plain.role) object["role"] = spec.role;
+  write_command(spec.command, object);
+  for (const auto& [name, amount] : spec.request.amounts) object[name] = amount_to_json(amount);
+  write_policies(spec, object);
+  return object;
 }
 
 ordered_json amount_to_json(librm::Amount amount) {

@@ -201,6 +201,41 @@ void read_argv(Reader& reader, const json& value) {
                            std::make_move_iterator(argv.end()));
 }
 
+void read_fetch(Reader& reader, const json& value) {
+  if (!value.is_array()) return reader.expected("a list of files to fetch", value);
+  for (const json& one : value) {
+    librm::Fetch file;
+    if (one.is_string()) {
+      file.uri = one.get<std::string>();
+    } else if (!one.is_object() || !one.contains("uri")) {
+      return reader.expected("a URI, or an object with \"uri\"", one);
+    } else {
+      for (const auto& [key, field] : one.items()) {
+        if (key == "uri") {
+          reader.text(field, file.uri);
+        } else if (key == "output_file") {
+          reader.text(field, file.output_file);
+        } else if (key == "extract") {
+          reader.flag(field, file.extract);
+        } else if (key == "executable") {
+          reader.flag(field, file.executable);
+        } else {
+          reader.wrong(unknown_field(key, {"uri", "output_file", "extract", "executable"}));
+        }
+      }
+    }
+    reader.spec().command.fetch.push_back(std::move(file));
+  }
+}
+
+void read_patterns(Reader& reader, const json& value, bool negated) {
+  std::map<std::string, std::string> pairs;
+  reader.pairs(value, pairs);
+  for (auto& [name, pattern] : pairs) {
+    reader.spec().patterns.push_back({name, std::move(pattern), negated});
+  }
+}
+
 struct Field {
   std::string_view name;
   void (*read)(Reader& r, const json& v);
@@ -222,6 +257,10 @@ constexpr Field fields[] = {
     {"env",           [](Reader& r, const json& v) { r.pairs(v, r.spec().command.environment); }},
     {"workdir",       [](Reader& r, const json& v) {
        r.text(v, r.spec().command.working_directory); }},
+    {"fetch",         [](Reader& r, const json& v) { read_fetch(r, v); }},
+    {"image",         [](Reader& r, const json& v) { r.text(v, r.spec().image); }},
+    {"constraints_like", [](Reader& r, const json& v) { read_patterns(r, v, false); }},
+    {"constraints_unlike", [](Reader& r, const json& v) { read_patterns(r, v, true); }},
     {"user",          [](Reader& r, const json& v) { r.text(v, r.spec().command.user); }},
     {"priority",      [](Reader& r, const json& v) {
        r.whole(v, r.spec().priority, -1'000'000, 1'000'000); }},

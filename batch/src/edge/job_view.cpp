@@ -110,6 +110,12 @@ ordered_json job_to_json(const Job& job, bool with_attempts, const JobLookup& lo
     object["node"] = node_of(job.attempts.back());
   }
   object["dependencies"] = edges_of(job, lookup);
+  object["schedule"] = nullptr;
+  if (job.schedule) {
+    object["schedule"] = {{"name", job.schedule->schedule},
+                          {"run", job.schedule->run},
+                          {"nominal", to_rfc3339(job.schedule->nominal)}};
+  }
   if (with_attempts) {
     object["attempts"] = ordered_json::array();
     for (const Attempt& attempt : job.attempts) {

@@ -28,6 +28,16 @@ template <>
 struct WireEnum<batch::JobState>
     : WireEnumRange<batch::JobState::pending, batch::JobState::cancelled> {};
 
+template <>
+struct WireEnum<batch::Dialect> : WireEnumRange<batch::Dialect::rm, batch::Dialect::chronos> {};
+template <>
+struct WireEnum<batch::CatchUp> : WireEnumRange<batch::CatchUp::skip, batch::CatchUp::all> {};
+template <>
+struct WireEnum<batch::Overlap> : WireEnumRange<batch::Overlap::forbid, batch::Overlap::replace> {};
+template <>
+struct WireEnum<batch::RunCause>
+    : WireEnumRange<batch::RunCause::occurrence, batch::RunCause::trigger> {};
+
 }  // namespace librm
 
 namespace batch {
@@ -51,16 +61,33 @@ namespace batch {
 
 BATCH_WIRE_NESTED(DependencySpec, parent, kind)
 BATCH_WIRE_NESTED(Edge, parent, parent_run, kind, state)
+BATCH_WIRE_NESTED(PatternConstraint, attribute, pattern, negated)
 BATCH_WIRE_NESTED(JobSpec, name, description, owner, role, command, request, priority, retries,
                   retry_delay, time_limit, kill_grace, dependencies, on_dependency_failed, lost,
-                  fence_after, constraints, labels, hold)
+                  fence_after, constraints, labels, hold, patterns, image, dialect)
 BATCH_WIRE_NESTED(Attempt, run, attempt, agent, incarnation, hostname, resources, latest, launched,
                   counts)
-BATCH_WIRE_NESTED(Job, id, spec, edges, state, reason, cancel_requested, run, failures, submitted,
-                  started, ended, not_before, exit_code, signal, attempts)
+BATCH_WIRE_NESTED(ScheduleRef, schedule, run, nominal)
+BATCH_WIRE_NESTED(Job, id, spec, edges, schedule, state, reason, cancel_requested, run, failures,
+                  submitted, started, ended, not_before, exit_code, signal, attempts)
 
 using Launch = LaunchRecord::Launch;
 BATCH_WIRE_NESTED(Launch, job, attempt)
+
+LIBRM_WIRE(LocalTime, ns)
+BATCH_WIRE_NESTED(Period, years, months, weeks, days, exact)
+BATCH_WIRE_NESTED(ScheduleExpression, repetitions, start, offset, period)
+BATCH_WIRE_NESTED(Occurrence, index, at)
+BATCH_WIRE_NESTED(ParentSpec, schedule, kind)
+BATCH_WIRE_NESTED(ScheduleSpec, name, description, expression, zone, parents, epsilon, catch_up,
+                  catch_up_max, overlap, paused, soft_error, jobs)
+BATCH_WIRE_NESTED(ParentRun, schedule, run)
+BATCH_WIRE_NESTED(ScheduleRun, number, cause, occurrence, nominal, started, ended, state, reason,
+                  jobs, parents)
+BATCH_WIRE_NESTED(MissedOccurrences, first, last, first_at, last_at, reason)
+BATCH_WIRE_NESTED(ScheduleEdge, parent, kind, run)
+BATCH_WIRE_NESTED(ScheduleCounts, successes, errors, errors_since_success, last_success, last_error)
+BATCH_WIRE_NESTED(Schedule, spec, added, due_first, next, run_last, edges, runs, missed, counts)
 
 LIBRM_WIRE(FrameworkIdRecord, framework)
 LIBRM_WIRE(JobsRecord, jobs, idempotency_key)
@@ -71,6 +98,10 @@ LIBRM_WIRE(EdgeRecord, child, edge)
 LIBRM_WIRE(JobRemovedRecord, job)
 LIBRM_WIRE(SubmissionKeyRecord, key, jobs)
 LIBRM_WIRE(JobIdRecord, last)
+LIBRM_WIRE(ScheduleRecord, schedule)
+LIBRM_WIRE(ScheduleRunRecord, schedule, run, jobs, due_first, next, edges, counts)
+LIBRM_WIRE(ScheduleChangeRecord, schedule, paused, due_first, next, edges, counts, run, missed)
+LIBRM_WIRE(ScheduleRemovedRecord, schedule)
 
 #undef BATCH_WIRE_NESTED
 
@@ -94,6 +125,10 @@ BATCH_RECORD_NUMBER(EdgeRecord, 5);
 BATCH_RECORD_NUMBER(JobRemovedRecord, 6);
 BATCH_RECORD_NUMBER(SubmissionKeyRecord, 7);
 BATCH_RECORD_NUMBER(JobIdRecord, 8);
+BATCH_RECORD_NUMBER(ScheduleRecord, 9);
+BATCH_RECORD_NUMBER(ScheduleRunRecord, 10);
+BATCH_RECORD_NUMBER(ScheduleChangeRecord, 11);
+BATCH_RECORD_NUMBER(ScheduleRemovedRecord, 12);
 
 #undef BATCH_RECORD_NUMBER
 

@@ -120,8 +120,8 @@ class Bench {
                   : std::string(to_string(answer.error().code)) + ": " + answer.error().message;
   }
   std::string cancel(JobId id, std::string reason = {}) {
-    step(CancelJob{8, id, std::move(reason)});
-    auto answer = outputs<CancelAnswer>().back();
+    step(ControlJob{8, JobAction::cancel, id, std::move(reason)});
+    auto answer = outputs<ControlAnswer>().back();
     flush();
     return answer.result ? "ok" : answer.result.error().message;
   }

@@ -70,6 +70,43 @@ Job example_job() {
   return job;
 }
 
+Schedule example_schedule() {
+  Schedule schedule;
+  ScheduleSpec& spec = schedule.spec;
+  spec.name = "nightly";
+  spec.description = "what was counted";
+  spec.expression = parse_schedule("R5/2026-01-31T02:00:00+01:00/P1M2DT3H").value();
+  spec.zone = "Europe/Prague";
+  spec.parents = {{"load", EdgeKind::any}};
+  spec.epsilon = librm::seconds(30);
+  spec.catch_up = CatchUp::last;
+  spec.catch_up_max = 7;
+  spec.overlap = Overlap::replace;
+  spec.paused = true;
+  spec.soft_error = true;
+  spec.jobs = {example_job().spec};
+  schedule.added = librm::WallTime{1};
+  schedule.due_first = 2;
+  schedule.next = Occurrence{3, librm::WallTime{4}};
+  schedule.run_last = 5;
+  schedule.edges = {{"load", EdgeKind::any, 6}};
+  ScheduleRun run;
+  run.number = 5;
+  run.cause = RunCause::parents;
+  run.occurrence = 1;
+  run.nominal = librm::WallTime{7};
+  run.started = librm::WallTime{8};
+  run.ended = librm::WallTime{9};
+  run.state = JobState::failed;
+  run.reason = "no room";
+  run.jobs = {42};
+  run.parents = {{"load", 6}};
+  schedule.runs = {run};
+  schedule.missed = {{0, 1, librm::WallTime{1}, librm::WallTime{2}, "late"}};
+  schedule.counts = {1, 2, 3, librm::WallTime{4}, librm::WallTime{5}};
+  return schedule;
+}
+
 std::vector<BatchRecord> examples() {
   JobChangeRecord change;
   change.job = 42;
@@ -89,7 +126,19 @@ std::vector<BatchRecord> examples() {
           EdgeRecord{42, {41, 1, EdgeKind::ok, EdgeState::unsatisfiable}},
           JobRemovedRecord{41},
           SubmissionKeyRecord{"key", {41, 42}},
-          JobIdRecord{99}};
+          JobIdRecord{99},
+          ScheduleRecord{example_schedule()},
+          ScheduleRunRecord{"nightly",
+                            example_schedule().runs[0],
+                            {example_job()},
+                            3,
+                            Occurrence{3, librm::WallTime{9}},
+                            example_schedule().edges,
+                            example_schedule().counts},
+          ScheduleChangeRecord{"nightly", true, 3, Occurrence{3, librm::WallTime{9}},
+                               example_schedule().edges, example_schedule().counts,
+                               example_schedule().runs[0], example_schedule().missed[0]},
+          ScheduleRemovedRecord{"nightly"}};
 }
 
 std::string to_hex(const std::string& bytes) {

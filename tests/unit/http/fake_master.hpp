@@ -31,9 +31,21 @@ class FakeMaster final : public MasterBackend {
     later_.push_back(
         batch::BatchEvent(batch::SubmitJobs{request_, std::move(jobs), std::move(key), dry_run}));
   }
-  void cancel(batch::JobId job, std::string reason, OnResult callback) override {
+  void add_schedule(batch::AddSchedule request, OnSchedule callback) override {
+    request.request = ++request_;
+    schedules_[request_] = std::move(callback);
+    later_.push_back(batch::BatchEvent(std::move(request)));
+  }
+  void control_schedule(batch::ControlSchedule request, OnSchedule callback) override {
+    request.request = ++request_;
+    schedules_[request_] = std::move(callback);
+    later_.push_back(batch::BatchEvent(std::move(request)));
+  }
+  void control(batch::JobAction action, batch::JobId job, std::string reason,
+               OnResult callback) override {
     cancels_[++request_] = std::move(callback);
-    later_.push_back(batch::BatchEvent(batch::CancelJob{request_, job, std::move(reason)}));
+    later_.push_back(
+        batch::BatchEvent(batch::ControlJob{request_, action, job, std::move(reason)}));
   }
   void on_job_changed(std::function<void(const batch::JobChanged&)> callback) override {
     changed_ = std::move(callback);
@@ -97,8 +109,10 @@ class FakeMaster final : public MasterBackend {
       if (batch_output == nullptr) continue;
       if (const auto* answer = std::get_if<batch::SubmitAnswer>(batch_output)) {
         submits_.extract(answer->request).mapped()(*answer);
-      } else if (const auto* cancelled = std::get_if<batch::CancelAnswer>(batch_output)) {
+      } else if (const auto* cancelled = std::get_if<batch::ControlAnswer>(batch_output)) {
         cancels_.extract(cancelled->request).mapped()(cancelled->result);
+      } else if (const auto* schedule = std::get_if<batch::ScheduleAnswer>(batch_output)) {
+        schedules_.extract(schedule->request).mapped()(schedule->run);
       } else if (const auto* change = std::get_if<batch::JobChanged>(batch_output)) {
         if (changed_) changed_(*change);
       }
@@ -113,6 +127,7 @@ class FakeMaster final : public MasterBackend {
   std::uint64_t sequence_ = 0;
   std::map<std::uint64_t, OnSubmit> submits_;
   std::map<std::uint64_t, OnResult> cancels_;
+  std::map<std::uint64_t, OnSchedule> schedules_;
 };
 
 }  // namespace librm::http

@@ -16,7 +16,7 @@ using ::testing::Not;
 using ::testing::StartsWith;
 
 TaskStart start_of(Command command) {
-  return {{FrameworkId{3}, "42.1.1"}, std::move(command), "/sandbox"};
+  return {{FrameworkId{3}, "42.1.1"}, std::move(command), "/sandbox", {}};
 }
 
 Command program(std::string name, std::vector<std::string> arguments = {}) {

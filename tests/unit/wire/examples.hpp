@@ -24,6 +24,7 @@ inline Command command() {
   command.environment = {{"HOME", "/root"}, {"LANG", "C"}};
   command.working_directory = "/tmp";
   command.user = "nobody";
+  command.fetch = {{"https://example.org/words.tar.gz", "data/words.tar.gz", false, true}};
   return command;
 }
 
@@ -108,7 +109,8 @@ inline std::vector<Message> messages() {
                     {{"rack", "r7"}},
                     4,
                     {TaskReport{{3}, task_info(), status_update()}},
-                    123'456'789},
+                    123'456'789,
+                    "pack:1 core:2 pu:1"},
       AgentHeartbeat{11},
       StatusUpdates{{status_update(), status_update()}},
       AgentRegistered{{17}, 4, seconds(15), seconds(5)},
@@ -150,7 +152,7 @@ inline TaskEnd task_end() {
 
 inline std::vector<ShepherdMessage> shepherd_messages() {
   return {
-      StartTasks{{TaskStart{task_key(), command(), "/var/lib/rm/runs/f-3/42.1.1"}}},
+      StartTasks{{TaskStart{task_key(), command(), "/var/lib/rm/runs/f-3/42.1.1", {2, 3}}}},
       SignalTask{task_key(), 15},
       ForgetTasks{{task_key()}},
       ShutdownShepherd{},
@@ -168,7 +170,8 @@ inline std::vector<MasterRecord> master_records() {
                   "node1",
                   "127.0.0.1:5051",
                   resources(),
-                  {{"rack", "r7"}}},
+                  {{"rack", "r7"}},
+                  "pack:1 core:2 pu:1"},
       FrameworkRecord{{3}, FrameworkStatus::completed, framework_info()},
       RoleRecord{"eng", 2500},
   };
@@ -177,7 +180,7 @@ inline std::vector<MasterRecord> master_records() {
 inline std::vector<AgentCoreRecord> agent_records() {
   return {
       AgentIdentityRecord{{17}, 4},
-      TaskLedgerRecord{{3}, {99}, task_info(), status_update(), true},
+      TaskLedgerRecord{{3}, {99}, task_info(), status_update(), true, {2, 3}},
   };
 }
 

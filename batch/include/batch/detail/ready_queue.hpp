@@ -8,6 +8,7 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "batch/job.hpp"
 #include "librm/resource/attributes.hpp"
@@ -20,6 +21,7 @@ struct JobShape {
   std::string role;
   librm::Request request;
   librm::Attributes constraints;
+  std::vector<PatternConstraint> patterns;
 };
 
 struct JobShapeLess {
@@ -28,7 +30,8 @@ struct JobShapeLess {
   bool operator()(const A& a, const B& b) const {
     if (auto order = a.role <=> b.role; order != 0) return order < 0;
     if (auto order = a.request.amounts <=> b.request.amounts; order != 0) return order < 0;
-    return a.constraints < b.constraints;
+    if (auto order = a.constraints <=> b.constraints; order != 0) return order < 0;
+    return a.patterns < b.patterns;
   }
 };
 
@@ -53,7 +56,7 @@ class ReadyQueue {
     auto found = shapes_.find(job.spec);
     const bool first = found == shapes_.end();
     if (first) {
-      JobShape shape{job.spec.role, job.spec.request, job.spec.constraints};
+      JobShape shape{job.spec.role, job.spec.request, job.spec.constraints, job.spec.patterns};
       found = shapes_.emplace(std::move(shape), Keys{}).first;
     }
     if (found->second.insert(key(job)).second) ++size_;

@@ -31,6 +31,9 @@ InputResult<std::vector<JobSpec>> job_specs_from_json(std::string_view text, Job
 /// `{"jobs": [...]}`, readable by job_specs_from_json(); what has its default is left out.
 std::string job_specs_to_json(const std::vector<JobSpec>& specs);
 
+/// One of them.
+nlohmann::ordered_json job_spec_to_json(const JobSpec& spec);
+
 /// What a job's JSON says of things outside of the job; may be empty functions.
 struct JobLookup {
   std::function<std::string(JobId)> job_name;               ///< empty: unknown

@@ -44,6 +44,7 @@ struct RegisterAgent {
   /// Grows with each session that this incarnation opens: the boot time of its opening, in ns. A
   /// registration that was held up on an older connection must not replace a newer one's report.
   std::uint64_t session = 0;
+  std::string topology;  ///< of the host, in hwloc's synthetic form; empty: unknown
   bool operator==(const RegisterAgent&) const = default;
 };
 

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "librm/base/id.hpp"
 #include "librm/base/time.hpp"
@@ -38,6 +39,7 @@ struct AgentRecord {
   std::string http_address;
   Resources total;
   Attributes attributes;
+  std::string topology;  ///< as in RegisterAgent
   bool operator==(const AgentRecord&) const = default;
 };
 
@@ -77,7 +79,8 @@ struct TaskLedgerRecord {
   Incarnation incarnation;
   TaskInfo info;
   StatusUpdate latest;
-  bool acknowledged = false;  ///< nothing is owed for it any more
+  bool acknowledged = false;        ///< nothing is owed for it any more
+  std::vector<std::uint32_t> cpus;  ///< the host's processors that it is bound to; empty: any
   bool operator==(const TaskLedgerRecord&) const = default;
 };
 

@@ -29,6 +29,8 @@ struct TaskStart {
   /// The run's directory; it exists. stdout and stderr are appended to in it, and it is the
   /// working directory unless the command names another.
   std::string sandbox;
+  std::vector<std::uint32_t>
+      cpus;  ///< processors to bind it to, as the host counts them; empty: any
   bool operator==(const TaskStart&) const = default;
 };
 

@@ -84,8 +84,18 @@ enum class TaskReason : std::uint8_t {
   reconciliation = 23,  ///< answers a question; nothing happened
   preempted = 24,
   release_by_reached = 25,
+  fetch_failed = 26,  ///< a file that the command needs could not be had
 };
 LIBRM_DECL const char* to_string(TaskReason reason);
+
+/// A file that is fetched into the sandbox before the command starts.
+struct Fetch {
+  std::string uri;          ///< http, https, ftp or file; an absolute path is a file
+  std::string output_file;  ///< below the sandbox; empty: the last segment of the URI's path
+  bool extract = true;      ///< unpack it there where its name is an archive's
+  bool executable = false;  ///< may be executed; never unpacked then
+  bool operator==(const Fetch&) const = default;
+};
 
 struct Command {
   bool shell = true;                   ///< run `value` with /bin/sh -c, else exec it directly
@@ -94,6 +104,7 @@ struct Command {
   std::map<std::string, std::string> environment;
   std::string working_directory;  ///< empty: the sandbox
   std::string user;               ///< empty: the agent's own
+  std::vector<Fetch> fetch;       ///< in this order; one that fails is the task's failure
   bool operator==(const Command&) const = default;
 };
 

@@ -22,7 +22,7 @@ struct WireEnum<ErrorCode> : WireEnumRange<ErrorCode::invalid_argument, ErrorCod
 template <>
 struct WireEnum<TaskState> : WireEnumRange<TaskState::staging, TaskState::unknown> {};
 template <>
-struct WireEnum<TaskReason> : WireEnumRange<TaskReason::none, TaskReason::release_by_reached> {};
+struct WireEnum<TaskReason> : WireEnumRange<TaskReason::none, TaskReason::fetch_failed> {};
 template <>
 struct WireEnum<UpdateSource> : WireEnumRange<UpdateSource::master, UpdateSource::executor> {};
 template <>
@@ -101,7 +101,8 @@ LIBRM_WIRE(Request, amounts)
     archive(envelope);                                     \
   }
 
-LIBRM_WIRE_ENVELOPED(Command, shell, value, arguments, environment, working_directory, user)
+LIBRM_WIRE_ENVELOPED(Fetch, uri, output_file, extract, executable)
+LIBRM_WIRE_ENVELOPED(Command, shell, value, arguments, environment, working_directory, user, fetch)
 LIBRM_WIRE_ENVELOPED(ExecutorInfo, id, command, resources, data)
 LIBRM_WIRE_ENVELOPED(TaskInfo, id, name, role, resources, command, executor, data, kill_grace,
                      time_limit, fence_after, release_by, labels)
@@ -115,7 +116,7 @@ LIBRM_WIRE_ENVELOPED(OfferInfo, id, agent, incarnation, role, hostname, attribut
                      lease, available_until, earmark)
 LIBRM_WIRE_ENVELOPED(UpdateAck, framework, task, agent, sequence)
 LIBRM_WIRE_ENVELOPED(TaskRef, task, agent)
-LIBRM_WIRE_ENVELOPED(TaskStart, key, command, sandbox)
+LIBRM_WIRE_ENVELOPED(TaskStart, key, command, sandbox, cpus)
 LIBRM_WIRE_ENVELOPED(TaskProcess, key, pid, started)
 LIBRM_WIRE_ENVELOPED(TaskEnd, key, was_started, exit_code, signal, error, started, ended, cpu_time,
                      rss_max_bytes)
@@ -126,7 +127,7 @@ LIBRM_WIRE(TaskKey, framework, task)
 // --- agent and master ---
 
 LIBRM_WIRE(RegisterAgent, agent, incarnation, hostname, http_address, total, attributes,
-           epoch_highest, tasks, session)
+           epoch_highest, tasks, session, topology)
 LIBRM_WIRE(AgentHeartbeat, sequence)
 LIBRM_WIRE(StatusUpdates, updates)
 LIBRM_WIRE(AgentRegistered, agent, epoch, lease, heartbeat_interval)
@@ -175,10 +176,11 @@ LIBRM_WIRE(TaskProgress, started, ended)
 // --- records ---
 
 LIBRM_WIRE(EpochRecord, epoch)
-LIBRM_WIRE(AgentRecord, agent, status, incarnation, hostname, http_address, total, attributes)
+LIBRM_WIRE(AgentRecord, agent, status, incarnation, hostname, http_address, total, attributes,
+           topology)
 LIBRM_WIRE(FrameworkRecord, framework, status, info)
 LIBRM_WIRE(RoleRecord, role, weight_milli)
 LIBRM_WIRE(AgentIdentityRecord, agent, epoch_highest)
-LIBRM_WIRE(TaskLedgerRecord, framework, incarnation, info, latest, acknowledged)
+LIBRM_WIRE(TaskLedgerRecord, framework, incarnation, info, latest, acknowledged, cpus)
 
 }  // namespace librm

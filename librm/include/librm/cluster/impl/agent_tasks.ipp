@@ -127,7 +127,7 @@ LIBRM_DECL void AgentCore::reject(Now, FrameworkId framework, const TaskInfo& in
 LIBRM_DECL void AgentCore::start(Now, const TaskKey& key, Task& task, AgentActions&) {
   if (task.start_sent) return;
   task.start_sent = true;
-  TaskStart start{key, task.record.info.command, sandbox(key)};
+  TaskStart start{key, task.record.info.command, sandbox(key), task.record.cpus};
   start.command.environment.emplace("RM_AGENT_ID", to_string(id_));
   starts_.push_back(std::move(start));
 }
@@ -170,7 +170,7 @@ LIBRM_DECL void AgentCore::on_shepherd(Now now, const ShepherdState& state, Agen
   }
   for (auto& [id, executor] : executors_) {
     if (known.count(executor.process) != 0 || executor.tasks.empty()) continue;
-    starts_.push_back({executor.process, executor.info.command, sandbox(executor.process)});
+    starts_.push_back({executor.process, executor.info.command, sandbox(executor.process), {}});
   }
   for (const TaskProcess& process : state.running) {
     on_task_started(now, process, out);
@@ -393,7 +393,7 @@ LIBRM_DECL void AgentCore::start_executor(Now now, const TaskKey& key, const Tas
   arm(*executor.deadline);
   executor.process = detail::executor_process(key, info.executor->id);
   if (!shepherd_ready_) return;
-  starts_.push_back({executor.process, executor.info.command, sandbox(executor.process)});
+  starts_.push_back({executor.process, executor.info.command, sandbox(executor.process), {}});
 }
 
 LIBRM_DECL void AgentCore::on_executor_subscribed(Now now, ConnectionId connection,

@@ -93,6 +93,8 @@ LIBRM_DECL const char* to_string(TaskReason reason) {
       return "preempted";
     case TaskReason::release_by_reached:
       return "release_by_reached";
+    case TaskReason::fetch_failed:
+      return "fetch_failed";
   }
   return "invalid";
 }
@@ -120,6 +122,7 @@ LIBRM_DECL std::size_t text_bytes(const TaskInfo& info) {
     std::size_t bytes = command.value.size() + command.working_directory.size();
     for (const std::string& argument : command.arguments) bytes += argument.size() + 8;
     for (const auto& [name, value] : command.environment) bytes += name.size() + value.size() + 16;
+    for (const Fetch& one : command.fetch) bytes += one.uri.size() + one.output_file.size() + 16;
     return bytes;
   };
   std::size_t bytes = info.id.size() + info.name.size() + info.data.size();
