@@ -43,6 +43,9 @@ struct Row {
   const char* expected;
 };
 
+/// Names the test: without it the name would be the bytes of pointers.
+void PrintTo(const Row& row, std::ostream* out) { *out << row.text; }
+
 class OccurrencesOf : public ::testing::TestWithParam<Row> {};
 
 TEST_P(OccurrencesOf, AreAsTheReferenceSays) {
