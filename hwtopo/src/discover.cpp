@@ -19,7 +19,6 @@ using librm::fail;
 using librm::Result;
 
 constexpr std::size_t xml_bytes_max = 16u << 20;
-constexpr std::size_t description_bytes_max = 4096;
 /// hwloc builds what is described: a typing error must not cost gigabytes.
 constexpr unsigned pus_max = 65'536;
 
@@ -115,11 +114,21 @@ Result<Topology> value_of(hwloc_topology_t tree, ErrorCode code) {
 
 librm::Error no_memory() { return {ErrorCode::io_error, "topology: out of memory"}; }
 
+/// What an error shows of a description.
+std::string shown(std::string_view description) {
+  constexpr std::size_t shown_max = 200;
+  if (description.size() <= shown_max) return std::string(description);
+  return std::string(description.substr(0, shown_max)) + "...";
+}
+
 /// The product of the counts, before hwloc builds it: `pack:2 core:4` is 8.
 Result<void> check_size(std::string_view description) {
   std::uint64_t product = 1;
-  for (std::size_t at = description.find(':'); at != std::string_view::npos;
-       at = description.find(':', at + 1)) {
+  bool in_attributes = false;  // (indexes=4*2:2*4) has colons of its own
+  for (std::size_t at = 0; at < description.size(); ++at) {
+    if (description[at] == '(') in_attributes = true;
+    if (description[at] == ')') in_attributes = false;
+    if (in_attributes || description[at] != ':') continue;
     std::uint64_t count = 0;
     for (std::size_t i = at + 1; i < description.size(); ++i) {
       if (description[i] < '0' || description[i] > '9') break;
@@ -128,7 +137,7 @@ Result<void> check_size(std::string_view description) {
     }
     product *= count == 0 ? 1 : count;
     if (product > pus_max) {
-      return fail(ErrorCode::invalid_argument, "topology: '" + std::string(description) +
+      return fail(ErrorCode::invalid_argument, "topology: '" + shown(description) +
                                                    "': more than " + std::to_string(pus_max) +
                                                    " hardware threads");
     }
@@ -152,17 +161,17 @@ Result<Topology> discover() {
 
 Result<Topology> from_synthetic(std::string_view description) {
   const std::string text(description);
-  if (text.empty() || text.size() > description_bytes_max) {
+  if (text.empty() || text.size() > synthetic_bytes_max) {
     return fail(ErrorCode::invalid_argument, "topology: a description of " +
                                                  std::to_string(text.size()) + " bytes, need 1.." +
-                                                 std::to_string(description_bytes_max));
+                                                 std::to_string(synthetic_bytes_max));
   }
   if (auto ok = check_size(description); !ok) return tl::unexpected(ok.error());
   const Tree tree = make_tree();
   if (!tree) return tl::unexpected(no_memory());
   if (hwloc_topology_set_synthetic(tree.get(), text.c_str()) != 0 ||
       hwloc_topology_load(tree.get()) != 0) {
-    return fail(ErrorCode::invalid_argument, "topology: '" + text +
+    return fail(ErrorCode::invalid_argument, "topology: '" + shown(text) +
                                                  "' is not like 'pack:2 core:4 "
                                                  "pu:2'");
   }

@@ -68,9 +68,21 @@ std::string to_string(const Topology& topology);
 /// are left out. Reads /sys for some milliseconds. Fails with io_error.
 librm::Result<Topology> discover();
 
+/// The longest synthetic description that is read or written.
+inline constexpr std::size_t synthetic_bytes_max = 64 << 10;
+
 /// hwloc's synthetic form, `pack:2 core:4 pu:2` or `numa:2(memory=32GB) l3:1 core:8 pu:2`, where GB
 /// are 10^9 bytes. Fails with invalid_argument.
 librm::Result<Topology> from_synthetic(std::string_view description);
+
+/// A description that from_synthetic reads back. It is exact for machines that are equal in all
+/// their parts, whose NUMA nodes are numbered in order. Of others it keeps every hardware thread
+/// with its number, and each kind of part that cuts the machine equally: where some cores have one
+/// thread and some two, each thread is said to be a core. Memory is the mean of the nodes, those
+/// without threads are left out. Fails with invalid_argument for a topology without threads, and
+/// with resource_exhausted where synthetic_bytes_max do not suffice (11,000 threads that are not
+/// numbered in order).
+librm::Result<std::string> to_synthetic(const Topology& topology);
 
 /// A machine saved by hwloc 2 (`lstopo saved.xml`), at most 16 MiB. Fails with corrupt.
 librm::Result<Topology> from_xml(std::string_view xml);
