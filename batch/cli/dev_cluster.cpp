@@ -157,7 +157,9 @@ Result<void> DevCluster::start() {
         "rm-agent node-" + index,
         std::vector<std::string>{bin_ + "/rm-agent", "--master-dir", master_dir, "--port", "0",
                                  "--work-dir", directory_ + "/agent-" + index, "--hostname",
-                                 "node-" + index, "--resources", resources_of(i), "--on-exit=kill"},
+                                 "node-" + index, "--resources", resources_of(i), "--on-exit=kill",
+                                 // Each of several agents would bind to the same cores first.
+                                 "--bind", options_.nodes == 1 ? "cores" : "none"},
         directory_ + "/agent-" + index + ".log");
     // One by one, so that node-1 is a-1; it takes milliseconds.
     if (auto ready = start_until_ready(i, i + 1); !ready) return ready;

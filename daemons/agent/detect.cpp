@@ -8,10 +8,12 @@
 #include <charconv>
 #include <cstdint>
 #include <fstream>
+#include <memory>
 #include <set>
+#include <utility>
 
 #include "common/log.hpp"
-#include "hwtopo/topology.hpp"
+#include "hwtopo/placement.hpp"
 
 namespace librm::daemon {
 namespace {
@@ -40,15 +42,9 @@ Machine ask_kernel() {
 }
 
 /// What this process may use, which in a container is less than what the kernel counts.
-Machine detect_machine() {
+Machine counts_of(const hwtopo::Topology* topology) {
   const Machine kernel = ask_kernel();
-  const Result<hwtopo::Topology> topology = hwtopo::discover();
-  if (!topology) {
-    log(LogLevel::warn, "no topology, so the kernel's counts are used",
-        {{"error", topology.error().message}});
-    return kernel;
-  }
-  log(LogLevel::info, "topology", {{"machine", hwtopo::to_string(*topology)}});
+  if (topology == nullptr) return kernel;
   const std::int64_t memory_mib = static_cast<std::int64_t>(topology->memory_bytes() / mib);
   return {std::max<std::int64_t>(1, static_cast<std::int64_t>(topology->pus.size())),
           memory_mib > 0 ? memory_mib : kernel.memory_mib};
@@ -63,8 +59,29 @@ std::int64_t disk_mib(const std::string& path) {
 
 }  // namespace
 
-Resources detect_resources(const std::string& work_dir) {
-  const Machine machine = detect_machine();
+Result<std::optional<hwtopo::Topology>> detect_topology(const std::string& synthetic) {
+  Result<hwtopo::Topology> topology =
+      synthetic.empty() ? hwtopo::discover() : hwtopo::from_synthetic(synthetic);
+  if (!topology && !synthetic.empty()) return tl::unexpected<Error>(topology.error());
+  if (!topology) {
+    log(LogLevel::warn, "no topology, so the kernel's counts are used and nothing is bound",
+        {{"error", topology.error().message}});
+    return std::optional<hwtopo::Topology>();
+  }
+  log(LogLevel::info, "topology", {{"machine", hwtopo::to_string(*topology)}});
+  return std::optional<hwtopo::Topology>(std::move(*topology));
+}
+
+CpuPicker cpu_picker(hwtopo::Topology topology) {
+  return [shared = std::make_shared<const hwtopo::Topology>(std::move(topology))](
+             const CpuLoad& load, Amount cpus) {
+    const Result<hwtopo::Cpuset> picked = hwtopo::pick_cpus(*shared, load, cpus);
+    return picked ? picked->cpus() : std::vector<std::uint32_t>{};
+  };
+}
+
+Resources detect_resources(const std::string& work_dir, const hwtopo::Topology* topology) {
+  const Machine machine = counts_of(topology);
   Resources found = Resources::scalar("cpus", Amount::units(machine.cpus));
   found += Resources::scalar(
       "mem", Amount::units(less_reserve(machine.memory_mib, memory_for_system_mib)));

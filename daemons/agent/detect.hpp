@@ -1,18 +1,29 @@
 // What this host has: the resources that an agent offers where nobody says otherwise.
 #pragma once
 
+#include <optional>
 #include <string>
 
+#include "hwtopo/topology.hpp"
 #include "librm/base/id.hpp"
 #include "librm/base/result.hpp"
+#include "librm/cluster/agent.hpp"
 #include "librm/resource/resources.hpp"
 
 namespace librm::daemon {
 
+/// This host, as far as this process may use it; or the machine that `synthetic` describes, where
+/// that is not empty. Nothing where the system does not say (which is logged); an error for a bad
+/// description.
+Result<std::optional<hwtopo::Topology>> detect_topology(const std::string& synthetic);
+
+/// Chooses processors of this host for tasks.
+CpuPicker cpu_picker(hwtopo::Topology topology);
+
 /// cpus: the hardware threads that this process may use; mem: MiB of memory less 1 GiB (half of it
 /// below 2 GiB); disk: MiB of the file system of `work_dir` less 5 GiB (half of it below 10 GiB);
-/// ports 31000-32000.
-Resources detect_resources(const std::string& work_dir);
+/// ports 31000-32000. Without a topology, cpus and mem are what the kernel counts.
+Resources detect_resources(const std::string& work_dir, const hwtopo::Topology* topology);
 
 /// `given` replaces what was detected, name by name.
 Resources override_resources(const Resources& detected, const Resources& given);

@@ -40,6 +40,17 @@ std::optional<int> check(AgentOptionsRead& options, const std::string& attribute
   return std::nullopt;
 }
 
+void take_topology(AgentOptionsRead& options, const hwtopo::Topology& machine) {
+  AgentOptions& agent = options.config.agent;
+  if (Result<std::string> text = hwtopo::to_synthetic(machine)) {
+    agent.topology = std::move(*text);
+  } else {
+    log(LogLevel::warn, "the master is not told the topology", {{"error", text.error().message}});
+  }
+  const bool is_this_host = options.topology.empty();
+  if (options.bind == "cores" && is_this_host) agent.pick_cpus = cpu_picker(machine);
+}
+
 }  // namespace
 
 std::optional<int> read_options(int argc, const char* const* argv, AgentOptionsRead& options) {
@@ -62,6 +73,12 @@ std::optional<int> read_options(int argc, const char* const* argv, AgentOptionsR
   flags.add("resources", options.resources,
             "such as cpus:8;mem:16384 (mem and disk in MiB); replaces what is detected, name by "
             "name");
+  flags.add_choice("bind", options.bind, {"cores", "none"},
+                   "what tasks are bound to: as many hardware threads as they have cpus, near each "
+                   "other, or nothing");
+  flags.add("topology", options.topology,
+            "such as 'pack:2 core:8 pu:2': emulates that machine, instead of discovering this one; "
+            "nothing is bound then");
   flags.add("attributes", attributes, "such as rack:r7;os:linux");
   flags.add("hostname", config.agent.hostname, "as shown to users");
   flags.add_choice("on-exit", on_exit, {"keep", "kill"},
@@ -86,7 +103,11 @@ Result<void> detect_host(AgentOptionsRead& options) {
   agent.incarnation = *incarnation;
   Result<Resources> given = Resources::parse(options.resources);
   if (!given) return tl::unexpected<Error>(given.error());
-  agent.total = override_resources(detect_resources(agent.work_dir), *given);
+  Result<std::optional<hwtopo::Topology>> topology = detect_topology(options.topology);
+  if (!topology) return tl::unexpected<Error>(topology.error());
+  const hwtopo::Topology* machine = *topology ? &**topology : nullptr;
+  agent.total = override_resources(detect_resources(agent.work_dir, machine), *given);
+  if (machine != nullptr) take_topology(options, *machine);
   std::random_device device;
   agent.seed = (static_cast<std::uint64_t>(device()) << 32) | device();
   log(LogLevel::info, "this host",

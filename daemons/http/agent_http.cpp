@@ -17,6 +17,7 @@
 #include "http/router.hpp"
 #include "http/task_file.hpp"
 #include "http/text.hpp"
+#include "hwtopo/cpuset.hpp"
 
 namespace librm::http {
 
@@ -60,6 +61,7 @@ Json task_to_json(const TaskKey& key, const AgentCore::Task& task) {
           {"started", or_null(latest.started)},
           {"ended", or_null(latest.ended)},
           {"resources", batch::resources_to_json(info.resources)},
+          {"cpus", hwtopo::to_string(hwtopo::Cpuset(task.record.cpus))},
           {"stdout", files + "stdout"},
           {"stderr", files + "stderr"}};
 }

@@ -80,7 +80,9 @@ Json nodes_to_json(const MasterCore& master) {
 std::optional<Json> node_to_json(const MasterCore& master, AgentId id) {
   const auto found = master.agents().find(id);
   if (found == master.agents().end()) return std::nullopt;
-  return node(master, id, found->second);
+  Json json = node(master, id, found->second);
+  json["topology"] = found->second.record.topology;
+  return json;
 }
 
 Json frameworks_to_json(const MasterCore& master) {

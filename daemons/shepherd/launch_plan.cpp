@@ -24,6 +24,12 @@ Result<void> check(const TaskStart& start) {
   for (const std::string& argument : command.arguments) {
     if (auto ok = check_text("argument", argument); !ok) return ok;
   }
+  for (const std::uint32_t cpu : start.cpus) {
+    if (cpu < cpus_max) continue;
+    return fail(ErrorCode::invalid_argument, "processor " + std::to_string(cpu) +
+                                                 ": no host has it, they are below " +
+                                                 std::to_string(cpus_max));
+  }
   for (const auto& [name, value] : command.environment) {
     if (name.empty() || name.find('=') != std::string::npos) {
       return fail(ErrorCode::invalid_argument,
@@ -61,6 +67,16 @@ std::vector<std::string> candidates(const std::string& program, std::string_view
   }
 }
 
+std::vector<unsigned long> mask_of(const std::vector<std::uint32_t>& cpus) {
+  constexpr std::uint32_t bits = 8 * sizeof(unsigned long);
+  std::vector<unsigned long> mask;
+  for (const std::uint32_t cpu : cpus) {
+    if (mask.size() <= cpu / bits) mask.resize(cpu / bits + 1);
+    mask[cpu / bits] |= 1UL << (cpu % bits);
+  }
+  return mask;
+}
+
 }  // namespace
 
 BaseEnvironment base_environment(const char* const* environment, std::uint64_t instance) {
@@ -87,6 +103,7 @@ Result<LaunchPlan> plan_launch(const TaskStart& start, const BaseEnvironment& ba
   LaunchPlan plan;
   plan.sandbox = start.sandbox;
   plan.working_directory = command.working_directory;
+  plan.cpu_mask = mask_of(start.cpus);
   if (command.shell) {
     plan.programs = {"/bin/sh"};
     plan.arguments = {"/bin/sh", "-c", command.value};

@@ -24,18 +24,22 @@ struct BaseEnvironment {
 /// The parts of `environment`, the process's own, that tasks get.
 BaseEnvironment base_environment(const char* const* environment, std::uint64_t instance);
 
+/// Processors have lower numbers on any host.
+inline constexpr std::uint32_t cpus_max = 65'536;
+
 struct LaunchPlan {
   std::vector<std::string> programs;     ///< tried in this order, as execvp(3) does
   std::vector<std::string> arguments;    ///< argv, with argv[0]
   std::vector<std::string> environment;  ///< `NAME=value`, sorted by name
   std::string sandbox;                   ///< stdout and stderr are in it
   std::string working_directory;         ///< empty: the sandbox; a relative one starts there
+  std::vector<unsigned long> cpu_mask;   ///< as sched_setaffinity(2) wants it; empty: any processor
 };
 
 /// Pure. The command's own variables replace those of the base; RM_TASK_ID, RM_FRAMEWORK_ID,
 /// RM_SANDBOX and RM_SHEPHERD_ID are always ours. A program's name without a slash is looked up
 /// in the PATH that the task gets. Fails with `invalid_argument` for an empty command, a bad
-/// variable name, or text with a NUL byte.
+/// variable name, text with a NUL byte, or a processor from cpus_max on.
 Result<LaunchPlan> plan_launch(const TaskStart& start, const BaseEnvironment& base);
 
 /// How RM_SHEPHERD_ID shows an instance: 16 hexadecimal digits.

@@ -23,7 +23,18 @@ namespace {
 constexpr std::size_t stack_size = 64u << 10;
 constexpr std::size_t page_size = 4096;
 
-enum class Step : int { none, session, sandbox, output, owner, user, directory, limit, exec };
+enum class Step : int {
+  none,
+  session,
+  sandbox,
+  output,
+  owner,
+  user,
+  directory,
+  limit,
+  binding,
+  exec
+};
 
 /// Shared between parent and child, which run one after the other.
 struct ChildPlan {
@@ -34,6 +45,7 @@ struct ChildPlan {
   char* const* environment;
   const Account* account;  // null: do not switch
   rlimit open_files;
+  const std::vector<unsigned long>* cpu_mask = nullptr;  // null: any processor
   Step failed_step = Step::none;
   int failed_errno = 0;
 };
@@ -89,6 +101,13 @@ RM_CHILD Step prepare_and_exec(ChildPlan& plan) {
   if (plan.working_directory != nullptr && ::syscall(SYS_chdir, plan.working_directory) != 0) {
     return Step::directory;
   }
+  // In the child, so that the thread that makes it has nothing to restore; and last, since the
+  // kernel looks for a processor at exec anyway.
+  if (plan.cpu_mask != nullptr &&
+      ::syscall(SYS_sched_setaffinity, 0, plan.cpu_mask->size() * sizeof(unsigned long),
+                plan.cpu_mask->data()) != 0) {
+    return Step::binding;
+  }
   constexpr std::uint64_t no_signals = 0;
   ::syscall(SYS_rt_sigprocmask, SIG_SETMASK, &no_signals, nullptr, sizeof no_signals);
   errno = exec_first(plan);
@@ -104,6 +123,16 @@ RM_CHILD int child_main(void* argument) {
   return 0;
 }
 
+std::string cpus_text(const std::vector<unsigned long>& mask) {
+  constexpr std::size_t bits = 8 * sizeof(unsigned long);
+  std::string text;
+  for (std::size_t cpu = 0; cpu < mask.size() * bits; ++cpu) {
+    if ((mask[cpu / bits] >> (cpu % bits) & 1) == 0) continue;
+    text += (text.empty() ? "" : ",") + std::to_string(cpu);
+  }
+  return text;
+}
+
 std::string failure_text(const ChildPlan& child, const LaunchPlan& plan) {
   const std::string reason = ": " + errno_text(child.failed_errno);
   switch (child.failed_step) {
@@ -117,6 +146,8 @@ std::string failure_text(const ChildPlan& child, const LaunchPlan& plan) {
       return "user " + child.account->name + reason;
     case Step::directory:
       return "working directory " + plan.working_directory + reason;
+    case Step::binding:
+      return "binding to processors " + cpus_text(plan.cpu_mask) + reason;
     case Step::exec:
       return "exec " + plan.arguments.front() + reason;
     default:
@@ -161,6 +192,7 @@ Result<Spawned> Spawner::spawn(const LaunchPlan& plan, const Account* account) {
                   environment.data(),
                   account,
                   open_files_};
+  if (!plan.cpu_mask.empty()) child.cpu_mask = &plan.cpu_mask;
   Spawned spawned;
   spawned.started = wall_now();
   spawned.born.first = boot_ticks_now();

@@ -201,11 +201,6 @@ std::size_t thread_for_part(const Topology& topology, const std::vector<Amount>&
 
 }  // namespace
 
-Amount share_of(Amount cpus, std::size_t count) {
-  const auto divisor = static_cast<std::int64_t>(count);
-  return {(cpus.milli + divisor - 1) / divisor};
-}
-
 librm::Result<Cpuset> pick_cpus(const Topology& topology, const CpuLoad& load, Amount cpus) {
   if (topology.pus.empty()) {
     return librm::fail(librm::ErrorCode::invalid_argument, "topology: no hardware threads");

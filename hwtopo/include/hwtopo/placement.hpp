@@ -16,10 +16,6 @@ namespace hwtopo {
 /// that is not named is free; one with more than 1 is oversubscribed.
 using CpuLoad = std::map<std::uint32_t, librm::Amount>;
 
-/// The part of `cpus` that each of `count` threads carries. It is rounded up, so that what is
-/// added and what is taken away later are the same.
-librm::Amount share_of(librm::Amount cpus, std::size_t count);
-
 /// Picks threads for a task that was promised `cpus`. Pure and deterministic.
 ///
 /// Whole cpus get that many threads: free ones if there are enough, else the least used. Among

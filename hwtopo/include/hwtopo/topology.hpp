@@ -84,6 +84,10 @@ librm::Result<Topology> from_synthetic(std::string_view description);
 /// numbered in order).
 librm::Result<std::string> to_synthetic(const Topology& topology);
 
+/// Reads what to_synthetic wrote, and no other description, without hwloc: for programs that must
+/// start fast. Fails with unsupported.
+librm::Result<Topology> read_synthetic(std::string_view text);
+
 /// A machine saved by hwloc 2 (`lstopo saved.xml`), at most 16 MiB. Fails with corrupt.
 librm::Result<Topology> from_xml(std::string_view xml);
 

@@ -14,11 +14,31 @@ namespace librm::daemon {
 namespace {
 
 TEST(Detect, ThisHostHasSomethingOfEach) {
-  const Resources found = detect_resources("/tmp");
+  const auto topology = detect_topology("");
+  ASSERT_TRUE(topology) << topology.error().message;
+  const Resources found = detect_resources("/tmp", *topology ? &**topology : nullptr);
   EXPECT_GE(found.amount("cpus"), Amount::units(1));
   EXPECT_GE(found.amount("mem"), Amount::units(1));
   EXPECT_GE(found.amount("disk"), Amount::units(1));
   EXPECT_EQ(found.amount("ports"), Amount::units(1001));
+}
+
+TEST(Detect, AnEmulatedMachineHasWhatItsDescriptionSays) {
+  const auto topology = detect_topology("pack:2 numa:1(memory=64GiB) core:8 pu:2");
+  ASSERT_TRUE(topology) << topology.error().message;
+  ASSERT_TRUE(topology->has_value());
+  const Resources found = detect_resources("/tmp", &**topology);
+  EXPECT_EQ(found.amount("cpus"), Amount::units(32));
+  EXPECT_EQ(found.amount("mem"), Amount::units(127 * 1024));
+  EXPECT_EQ(detect_topology("pack:two").error().code, ErrorCode::invalid_argument);
+}
+
+TEST(Detect, TasksGetProcessorsBesideEachOther) {
+  const auto topology = detect_topology("pack:1 core:2 pu:2");
+  ASSERT_TRUE(topology) << topology.error().message;
+  const CpuPicker pick = cpu_picker(**topology);
+  EXPECT_EQ(pick({}, Amount::units(2)), (std::vector<std::uint32_t>{0, 1}));
+  EXPECT_EQ(pick({{0, Amount::units(1)}}, Amount::units(2)), (std::vector<std::uint32_t>{2, 3}));
 }
 
 TEST(Detect, WhatIsGivenReplacesByName) {

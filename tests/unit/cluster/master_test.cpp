@@ -271,6 +271,21 @@ TEST(Master, ANewAgentIsOfferedOnceItHasShownThatItKnowsItsId) {
             "-> c-20 Offers [a-2 cpus:4;mem:1000]\n");
 }
 
+TEST(Master, AnAgentsTopologyIsKeptAndOneThatIsTooLongRefused) {
+  Master m;
+  RegisterAgent message;
+  message.hostname = "host";
+  message.total = Resources::parse("cpus:4;mem:1000").value();
+  message.topology = "Package:1 Core:4 PU:1";
+  m.receive(agent_connection, message);
+  EXPECT_EQ(m.core.agents().at(AgentId{1}).record.topology, "Package:1 Core:4 PU:1");
+  message.topology.assign(65'537, 'x');
+  EXPECT_EQ(m.receive(ConnectionId{11}, message),
+            "-> c-11 AgentRefused agent host: its topology takes 65537 bytes, at most 65536\n"
+            "close c-11: refused\n");
+  EXPECT_EQ(m.core.agents().size(), 1u);
+}
+
 TEST_F(RunningMaster, ARegistrationThatWasHeldUpDoesNotReplaceANewerSession) {
   RegisterAgent message;
   message.agent = AgentId{1};

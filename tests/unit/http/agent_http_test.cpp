@@ -258,6 +258,7 @@ TEST_F(AgentHttpTest, TasksAreListed) {
   EXPECT_EQ(tasks[0]["task"], "1.1.1");
   EXPECT_EQ(tasks[0]["state"], "running");
   EXPECT_EQ(tasks[0]["stdout"], "/v1/tasks/f-1/1.1.1/files/stdout");
+  EXPECT_EQ(tasks[0]["cpus"], "") << "it is not bound";
 }
 
 TEST_F(AgentHttpTest, ReadinessSaysWhetherThereIsAMaster) {

@@ -73,6 +73,7 @@ class FakeMaster final : public MasterBackend {
     message.hostname = hostname;
     message.http_address = http_address;
     message.total = *Resources::parse("cpus:4;mem:4096;ports:[31000-31010]");
+    message.topology = "Package:1 Core:4 PU:1";
     step(MasterEvent(Received{ConnectionId{++connection_}, message}));
     // With which it shows that it has got its id.
     step(MasterEvent(Received{ConnectionId{connection_}, AgentHeartbeat{1}}));

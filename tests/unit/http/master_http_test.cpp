@@ -307,7 +307,9 @@ TEST_F(MasterHttpTest, NodesSayWhatIsTotalHeldAndFree) {
   EXPECT_EQ(node["total"]["ports"], "[31000-31010]");
   EXPECT_EQ(node["held"]["cpus"], 1);
   EXPECT_EQ(node["tasks"], 1);
+  EXPECT_FALSE(node.contains("topology")) << "only where one node is asked for";
   EXPECT_EQ(get("/v1/nodes/a-1")->json()["hostname"], "host-1");
+  EXPECT_EQ(get("/v1/nodes/a-1")->json()["topology"], "Package:1 Core:4 PU:1");
   EXPECT_EQ(get("/v1/nodes/a-2")->status(), 404);
   EXPECT_EQ(get("/v1/nodes/..")->status(), 404);
 }

@@ -140,7 +140,28 @@ TEST(ToSynthetic, EqualMachinesAreReadBackAsTheyWere) {
     const auto after = from_synthetic(*text);
     ASSERT_TRUE(after) << after.error().message;
     EXPECT_EQ(*after, before) << description << " became " << *text;
+    const auto without_hwloc = read_synthetic(*text);
+    ASSERT_TRUE(without_hwloc) << without_hwloc.error().message;
+    EXPECT_EQ(*without_hwloc, before) << *text;
   }
+}
+
+TEST(ReadSynthetic, OtherDescriptionsAndDamagedOnesAreRefused) {
+  for (const char* text :
+       {"", "pack:2 core:4 pu:2", "Package:2", "PU", "PU:0", "PU:x", "PU:65537", "[", "PU:2 [x]",
+        "Package:1000 Core:1000 PU:2", "Package:1 NUMANode:2 PU:1", "L9Cache:1(size=1) PU:1",
+        "L3Cache:1 PU:1", "L3Cache:1(size=x) PU:1", "PU:2(indexes=0)", "PU:2(indexes=0,1,2)",
+        "PU:2(indexes=0,1", "Core:1 Package:2 PU:1", "Package:1 [NUMANode(memory=)] PU:1"}) {
+    const auto topology = read_synthetic(text);
+    ASSERT_FALSE(topology) << text;
+    EXPECT_EQ(topology.error().code, librm::ErrorCode::unsupported);
+  }
+  std::string whole =
+      "Package:2 [NUMANode(memory=9)] L3Cache:1(size=7) Core:2 PU:1(indexes=3,2,1,0)";
+  for (std::size_t size = 0; size < whole.size(); ++size) {
+    (void)read_synthetic(std::string_view(whole).substr(0, size));
+  }
+  EXPECT_TRUE(read_synthetic(whole));
 }
 
 TEST(ToSynthetic, TextIsStable) {

@@ -57,6 +57,17 @@ TEST(LaunchPlan, NameIsLookedUpInThePathThatTheTaskGets) {
   EXPECT_THAT(plan->arguments, ElementsAre("wc", "-l", "a b"));
 }
 
+TEST(LaunchPlan, ProcessorsBecomeTheKernelsMask) {
+  TaskStart start = start_of(shell("true"));
+  EXPECT_TRUE(plan_launch(start, base())->cpu_mask.empty());
+  start.cpus = {0, 3, 64};
+  EXPECT_THAT(plan_launch(start, base())->cpu_mask, ElementsAre(9UL, 1UL));
+  start.cpus = {65'536};
+  const auto refused = plan_launch(start, base());
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message, HasSubstr("processor 65536"));
+}
+
 TEST(LaunchPlan, PathIsTakenAsItIs) {
   const auto plan = plan_launch(start_of(program("bin/tool")), base());
   ASSERT_TRUE(plan);

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <pwd.h>
+#include <sched.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,6 +11,7 @@
 #include <fstream>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "unit/shepherd/shepherd_fixture.hpp"
 
@@ -96,6 +98,48 @@ TEST(Shepherd, RunsAProgramWithoutAShellInAnotherDirectory) {
   EXPECT_EQ(agent.end_of(pwd.key).exit_code, 0);
   EXPECT_EQ(shepherd.output(task.key), "a b|$HOME|");
   EXPECT_EQ(shepherd.output(pwd.key), "/usr\n");
+}
+
+/// Of the thread that calls it.
+std::vector<std::uint32_t> usable_cpus() {
+  cpu_set_t set;
+  std::vector<std::uint32_t> cpus;
+  if (::sched_getaffinity(0, sizeof set, &set) != 0) return cpus;
+  for (std::uint32_t cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (CPU_ISSET(cpu, &set)) cpus.push_back(cpu);
+  }
+  return cpus;
+}
+
+TEST(Shepherd, BindsTasksThatNameProcessorsAndNoOthers) {
+  ShepherdProcess shepherd;
+  FakeAgent agent = shepherd.connect();
+  const std::vector<std::uint32_t> usable = usable_cpus();
+  const std::string show = "taskset -cp $$ | sed 's/.*: //'";
+  TaskStart bound = shepherd.task(show);
+  bound.cpus = {usable.back()};
+  const TaskStart before = shepherd.task(show);
+  const TaskStart after = shepherd.task(show);
+  agent.send(StartTasks{{before, bound, after}});
+  for (const TaskKey& key : {before.key, bound.key, after.key}) {
+    EXPECT_EQ(agent.end_of(key).exit_code, 0);
+  }
+  EXPECT_EQ(shepherd.output(bound.key), std::to_string(usable.back()) + "\n");
+  EXPECT_EQ(shepherd.output(before.key), shepherd.output(after.key));
+  if (usable.size() > 1) {
+    EXPECT_NE(shepherd.output(after.key), shepherd.output(bound.key));
+  }
+}
+
+TEST(Shepherd, AProcessorThatIsNotThereIsSaid) {
+  ShepherdProcess shepherd;
+  FakeAgent agent = shepherd.connect();
+  TaskStart task = shepherd.task("true");
+  task.cpus = {60'000, 60'001};
+  agent.send(StartTasks{{task}});
+  const TaskEnd end = agent.end_of(task.key);
+  EXPECT_FALSE(end.was_started);
+  EXPECT_EQ(end.error, "binding to processors 60000,60001: Invalid argument");
 }
 
 TEST(Shepherd, SaysWhichStepOfAStartFailedAndWhy) {

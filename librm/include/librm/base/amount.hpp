@@ -2,6 +2,7 @@
 #pragma once
 
 #include <compare>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -32,6 +33,12 @@ struct Amount {
 
 constexpr Amount operator+(Amount a, Amount b) { return {a.milli + b.milli}; }
 constexpr Amount operator-(Amount a, Amount b) { return {a.milli - b.milli}; }
+
+/// What each of `parts` gets, rounded up: parts of one amount are equal, and add up to at least it.
+constexpr Amount share_of(Amount amount, std::size_t parts) {
+  const auto divisor = static_cast<std::int64_t>(parts);
+  return {(amount.milli + divisor - 1) / divisor};
+}
 
 /// Shortest form: `4`, `0.5`, `2.125`.
 LIBRM_DECL std::string to_string(Amount amount);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -9,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "librm/base/amount.hpp"
 #include "librm/base/config.hpp"
 #include "librm/base/id.hpp"
 #include "librm/base/prng.hpp"
@@ -77,12 +79,20 @@ struct StopAgent {
 using AgentOutput = std::variant<ConnectMaster, Send, Close, ToShepherd, ToExecutor, StopAgent>;
 using AgentActions = ActionList<AgentCoreRecord, AgentOutput>;
 
+/// What tasks were promised of each processor, by the operating system's number.
+using CpuLoad = std::map<std::uint32_t, Amount>;
+
+/// The processors that a task of so many cpus is bound to; empty: any. Pure.
+using CpuPicker = std::function<std::vector<std::uint32_t>(const CpuLoad& load, Amount cpus)>;
+
 struct AgentOptions {
   Incarnation incarnation;
   std::string hostname;
   std::string http_address;
   Resources total;
   Attributes attributes;
+  std::string topology;  ///< of the host, in hwloc's synthetic form; empty: unknown
+  CpuPicker pick_cpus;   ///< empty: tasks are not bound
   std::string work_dir;  ///< sandboxes are `<work_dir>/runs/<framework>/<task>`
   Duration reconnect_min = milliseconds(200);  ///< doubles up to the maximum, with jitter
   Duration reconnect_max = seconds(10);
@@ -141,6 +151,7 @@ class AgentCore {
   bool registered() const { return registered_; }
   bool lease_valid(Instant now) const { return registered_ && now < lease_until_; }
   const std::map<TaskKey, Task>& tasks() const { return tasks_; }
+  const CpuLoad& cpu_load() const { return cpu_load_; }
   /// Where the run's files are.
   std::string sandbox(const TaskKey& key) const;
 
@@ -170,6 +181,9 @@ class AgentCore {
   void kill(Now now, const TaskKey& key, Task& task, std::optional<Duration> grace,
             TaskReason reason, AgentActions& out);
   void update(Now now, const TaskKey& key, Task& task, StatusUpdate next, AgentActions& out);
+  std::vector<std::uint32_t> pick_cpus(const TaskInfo& info) const;
+  static void hold_cpus(CpuLoad& load, const TaskLedgerRecord& record);
+  void free_cpus(const TaskLedgerRecord& record);
   void forget(const TaskKey& key, AgentActions& out);
   void start_executor(Now now, const TaskKey& key, const TaskInfo& info);
   void end_executor(Now now, const TaskKey& process, const TaskEnd& end, AgentActions& out);
@@ -219,6 +233,7 @@ class AgentCore {
   Duration reconnect_after_;
 
   Resources held_;                   ///< by tasks that are not terminal
+  CpuLoad cpu_load_;                 ///< of the same; without what is 0
   std::size_t report_bytes_ = 0;     ///< of all tasks_, as a registration would name them
   std::optional<Instant> timer_at_;  ///< no task's timer is earlier
   std::vector<TaskStart> starts_;    ///< gathered for flush()

@@ -31,6 +31,9 @@ struct TaskReport {
   bool operator==(const TaskReport&) const = default;
 };
 
+/// An agent that sends more is refused.
+inline constexpr std::size_t topology_bytes_max = 64 << 10;
+
 /// Opens a session, on a new connection, after every start, disconnect or change of leader.
 struct RegisterAgent {
   AgentId agent;  ///< none for the first time
@@ -44,7 +47,8 @@ struct RegisterAgent {
   /// Grows with each session that this incarnation opens: the boot time of its opening, in ns. A
   /// registration that was held up on an older connection must not replace a newer one's report.
   std::uint64_t session = 0;
-  std::string topology;  ///< of the host, in hwloc's synthetic form; empty: unknown
+  /// Of the host, in hwloc's synthetic form, at most topology_bytes_max; empty: unknown.
+  std::string topology;
   bool operator==(const RegisterAgent&) const = default;
 };
 

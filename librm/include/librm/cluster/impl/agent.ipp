@@ -6,6 +6,7 @@
 
 #include "librm/base/check.hpp"
 #include "librm/cluster/agent.hpp"
+#include "librm/cluster/impl/agent_cpus.ipp"
 #include "librm/cluster/impl/agent_tasks.ipp"
 
 namespace librm {
@@ -102,6 +103,7 @@ LIBRM_DECL void AgentCore::resume(Now now, AgentActions& out) {
     report_bytes_ += piece_size(task.record.info);
     if (is_terminal(latest.state)) continue;
     held_ += task.record.info.resources;
+    hold_cpus(cpu_load_, task.record);
     if (task.record.incarnation == options_.incarnation) {
       if (task.record.info.executor) start_executor(now, key, task.record.info);
       continue;
@@ -133,6 +135,7 @@ LIBRM_DECL void AgentCore::on_master_connected(Now now, ConnectionId connection,
   message.http_address = options_.http_address;
   message.total = options_.total;
   message.attributes = options_.attributes;
+  message.topology = options_.topology;
   message.epoch_highest = epoch_highest_;
   message.session = static_cast<std::uint64_t>(now.mono.ns);
   for (const auto& [key, task] : tasks_) {
@@ -275,15 +278,19 @@ LIBRM_DECL void AgentCore::trace(std::string_view subject, const std::string& fa
 LIBRM_DECL std::vector<std::string> AgentCore::check_invariants() const {
   std::vector<std::string> wrong;
   Resources held;
+  CpuLoad cpu_load;
   for (const auto& [key, task] : tasks_) {
     if (ledger_.count(key) != 0) {
       wrong.push_back("task " + key.task + ": acknowledged, and still in the table");
     }
-    if (!is_terminal(task.record.latest.state)) held += task.record.info.resources;
+    if (is_terminal(task.record.latest.state)) continue;
+    held += task.record.info.resources;
+    hold_cpus(cpu_load, task.record);
   }
   if (!(held == held_)) {
     wrong.push_back("tasks hold " + to_string(held) + ", the agent thinks " + to_string(held_));
   }
+  if (cpu_load != cpu_load_) wrong.push_back("processors: what is promised of them is not kept");
   if (!options_.total.contains(held)) {
     wrong.push_back("tasks hold " + to_string(held) + " of " + to_string(options_.total));
   }

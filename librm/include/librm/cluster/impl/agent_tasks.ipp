@@ -96,6 +96,8 @@ LIBRM_DECL void AgentCore::launch(Now now, FrameworkId framework, const TaskInfo
   record.latest.task = info.id;
   record.latest.agent = id_;
   record.latest.state = TaskState::staging;
+  record.cpus = pick_cpus(info);
+  hold_cpus(cpu_load_, record);
   persist(std::move(record), out);
   held_ += info.resources;
   report_bytes_ += piece_size(info);
@@ -272,6 +274,7 @@ LIBRM_DECL void AgentCore::update(Now, const TaskKey& key, Task& task, StatusUpd
   updated_.insert(key);
   if (!is_terminal(task.record.latest.state)) return;
   held_ -= task.record.info.resources;
+  free_cpus(task.record);
   task.kill_at.reset();
   task.time_limit_at.reset();
   if (!task.record.info.executor) return;

@@ -113,6 +113,16 @@ LIBRM_DECL void MasterCore::on_message(Now now, ConnectionId connection,
     out.output(Close{connection, "gone"});
     return;
   }
+  if (message.topology.size() > topology_bytes_max) {
+    send(connection,
+         AgentRefused{ErrorCode::invalid_argument,
+                      "agent " + message.hostname + ": its topology takes " +
+                          std::to_string(message.topology.size()) + " bytes, at most " +
+                          std::to_string(topology_bytes_max)},
+         out);
+    out.output(Close{connection, "refused"});
+    return;
+  }
   const bool same_boot =
       known != agents_.end() && known->second.record.incarnation == message.incarnation;
   if (same_boot && message.session < known->second.session) {
@@ -171,6 +181,7 @@ LIBRM_DECL AgentId MasterCore::admit_agent(Now, const RegisterAgent& message, Ma
   record.http_address = message.http_address;
   record.total = message.total;
   record.attributes = message.attributes;
+  record.topology = message.topology;
   auto known = agents_.find(record.agent);
   const bool rebooted =
       known != agents_.end() && known->second.record.incarnation != message.incarnation;
