@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
+#include "node_view.hpp"
 #include "table.hpp"
 #include "verb.hpp"
 
@@ -16,62 +17,6 @@ std::string used_of(const Json& node, const char* resource, std::string (*format
   const auto total = number_of(member(node, "total"), resource);
   if (!total) return "-";
   return format(number_of(member(node, "held"), resource).value_or(0)) + '/' + format(*total);
-}
-
-std::string attributes(const Json& node) {
-  std::string text;
-  const Json& all = member(node, "attributes");
-  if (!all.is_object()) return text;
-  for (const auto& [name, value] : all.items()) {
-    text += (text.empty() ? "" : ",") + escape(name) + '=' + shown(all, name.c_str());
-  }
-  return text;
-}
-
-std::string status_of(const Terminal& terminal, const Json& node) {
-  const Json& connected = member(node, "connected");
-  const bool away = connected.is_boolean() && !connected.get<bool>();
-  const std::string status = shown(node, "status");
-  return paint_state(terminal, status) + (away && status == "admitted" ? " (away)" : "");
-}
-
-Result<int> nodes(const Context& context) {
-  auto master = Master::find(context.master_flag);
-  if (!master) return tl::unexpected(master.error());
-  const auto answer = master->get("/v1/nodes");
-  if (!answer) return tl::unexpected(answer.error());
-  const Json& all = member(*answer, "nodes");
-  if (context.json()) {
-    context.print(pretty(*answer));
-    return 0;
-  }
-  std::vector<Column> columns{{"ID"},        {"HOSTNAME", false, true},
-                              {"STATUS"},    {"CPUS", true},
-                              {"MEM", true}, {"TASKS", true}};
-  if (context.wide()) {
-    columns.insert(columns.end(), {{"DISK", true}, {"ADDRESS"}, {"ATTRIBUTES", false, true}});
-  }
-  Table table(columns);
-  for (const Json& node : all) {
-    if (context.names()) {
-      context.print(shown(node, "id") + '\n');
-      continue;
-    }
-    std::vector<std::string> row{shown(node, "id"),
-                                 shown(node, "hostname"),
-                                 status_of(context.out, node),
-                                 used_of(node, "cpus", human_number),
-                                 used_of(node, "mem", human_mib),
-                                 shown(node, "tasks")};
-    if (context.wide()) {
-      row.insert(row.end(),
-                 {used_of(node, "disk", human_mib), shown(node, "http_address"), attributes(node)});
-    }
-    table.add(std::move(row));
-  }
-  if (!table.empty()) context.print(table.render(context.out, !context.no_headers));
-  if (all.empty()) context.note("no nodes: start agents with 'rm-agent'");
-  return 0;
 }
 
 Result<int> version(const Context& context) {
@@ -95,8 +40,64 @@ Result<int> version(const Context& context) {
 
 }  // namespace
 
+std::string node_attributes(const Json& node) {
+  std::string text;
+  const Json& all = member(node, "attributes");
+  if (!all.is_object()) return text;
+  for (const auto& [name, value] : all.items()) {
+    text += (text.empty() ? "" : ",") + escape(name) + '=' + shown(all, name.c_str());
+  }
+  return text;
+}
+
+std::string node_status(const Terminal& terminal, const Json& node) {
+  const Json& connected = member(node, "connected");
+  const bool away = connected.is_boolean() && !connected.get<bool>();
+  const std::string status = shown(node, "status");
+  return paint_state(terminal, status) + (away && status == "admitted" ? " (away)" : "");
+}
+
+static Result<int> list_nodes(const Context& context) {
+  auto master = Master::find(context.master_flag);
+  if (!master) return tl::unexpected(master.error());
+  const auto answer = master->get("/v1/nodes");
+  if (!answer) return tl::unexpected(answer.error());
+  const Json& all = member(*answer, "nodes");
+  if (context.json()) {
+    context.print(pretty(*answer));
+    return 0;
+  }
+  std::vector<Column> columns{{"ID"},        {"HOSTNAME", false, true},
+                              {"STATUS"},    {"CPUS", true},
+                              {"MEM", true}, {"TASKS", true}};
+  if (context.wide()) {
+    columns.insert(columns.end(), {{"DISK", true}, {"ADDRESS"}, {"ATTRIBUTES", false, true}});
+  }
+  Table table(columns);
+  for (const Json& node : all) {
+    if (context.names()) {
+      context.print(shown(node, "id") + '\n');
+      continue;
+    }
+    std::vector<std::string> row{shown(node, "id"),
+                                 shown(node, "hostname"),
+                                 node_status(context.out, node),
+                                 used_of(node, "cpus", human_number),
+                                 used_of(node, "mem", human_mib),
+                                 shown(node, "tasks")};
+    if (context.wide()) {
+      row.insert(row.end(), {used_of(node, "disk", human_mib), shown(node, "http_address"),
+                             node_attributes(node)});
+    }
+    table.add(std::move(row));
+  }
+  if (!table.empty()) context.print(table.render(context.out, !context.no_headers));
+  if (all.empty()) context.note("no nodes: start agents with 'rm-agent'");
+  return 0;
+}
+
 Action define_nodes(CLI::App&, Context& context) {
-  return [&context] { return nodes(context); };
+  return [&context] { return list_nodes(context); };
 }
 
 Action define_version(CLI::App&, Context& context) {

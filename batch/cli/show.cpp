@@ -3,6 +3,7 @@
 #include <chrono>
 #include <memory>
 
+#include "facts.hpp"
 #include "job_view.hpp"
 #include "table.hpp"
 #include "verb.hpp"
@@ -12,22 +13,6 @@ namespace batch::cli {
 using librm::Result;
 
 namespace {
-
-/// Aligned `key  value` lines; what is empty is left out.
-class Facts {
- public:
-  explicit Facts(const Terminal& terminal) : terminal_(terminal) {}
-  void add(const std::string& key, const std::string& value) {
-    if (value.empty()) return;
-    text_ += paint(terminal_, "1", key) + std::string(key.size() < 14 ? 14 - key.size() : 1, ' ') +
-             value + '\n';
-  }
-  const std::string& text() const { return text_; }
-
- private:
-  const Terminal& terminal_;
-  std::string text_;
-};
 
 std::string time_with_age(const Json& object, const char* key) {
   const auto at = time_of(object, key);

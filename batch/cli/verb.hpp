@@ -58,6 +58,7 @@ struct Verb {
 /// All of them, in the order of the help text.
 const std::vector<Verb>& verbs();
 const std::vector<Verb>& schedule_verbs();
+const std::vector<Verb>& node_verbs();
 /// By the whole name: `jobs`, `schedule`, `schedule expand`.
 const Verb* find_verb(std::string_view name);
 
@@ -84,6 +85,7 @@ Action define_schedule_trigger(CLI::App& app, Context& context);
 Action define_schedule_remove(CLI::App& app, Context& context);
 Action define_schedule_expand(CLI::App& app, Context& context);
 Action define_nodes(CLI::App& app, Context& context);
+Action define_node_show(CLI::App& app, Context& context);
 Action define_version(CLI::App& app, Context& context);
 Action define_help(CLI::App& app, Context& context);
 Action define_man(CLI::App& app, Context& context);

@@ -49,6 +49,8 @@ const std::vector<Verb>& verbs() {
        define_retry},
       {"schedule", "VERB [OPTIONS] ...", "computes when repeated work is due", "", nullptr, false,
        schedule_verbs},
+      {"node", "VERB [OPTIONS] ...", "shows all of a node: resources, tasks, its cores", "",
+       nullptr, false, node_verbs},
       {"nodes", "[OPTIONS]", "lists nodes and what is in use on them", "", define_nodes},
       {"version", "[OPTIONS]", "prints the versions of rmctl and of the master", "",
        define_version},

@@ -1,0 +1,17 @@
+// What the verbs about nodes share.
+#pragma once
+
+#include <string>
+
+#include "json_view.hpp"
+#include "librm/base/result.hpp"
+#include "verb.hpp"
+
+namespace batch::cli {
+
+/// `rack=r7,os=linux`.
+std::string node_attributes(const Json& node);
+/// Its status, and whether it is away.
+std::string node_status(const Terminal& terminal, const Json& node);
+
+}  // namespace batch::cli
