@@ -57,7 +57,9 @@ std::string node_status(const Terminal& terminal, const Json& node) {
   return paint_state(terminal, status) + (away && status == "admitted" ? " (away)" : "");
 }
 
-static Result<int> list_nodes(const Context& context) {
+namespace {
+
+Result<int> list_nodes(const Context& context) {
   auto master = Master::find(context.master_flag);
   if (!master) return tl::unexpected(master.error());
   const auto answer = master->get("/v1/nodes");
@@ -95,6 +97,8 @@ static Result<int> list_nodes(const Context& context) {
   if (all.empty()) context.note("no nodes: start agents with 'rm-agent'");
   return 0;
 }
+
+}  // namespace
 
 Action define_nodes(CLI::App&, Context& context) {
   return [&context] { return list_nodes(context); };

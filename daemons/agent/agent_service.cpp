@@ -38,7 +38,8 @@ struct AgentService::Impl {
         on_end(std::move(end)),
         master(context, TransportOptions{}, master_callbacks()),
         executors(context, TransportOptions{}, executor_callbacks()),
-        shepherd(context, {config.agent.work_dir, config.shepherd}, shepherd_callbacks()),
+        shepherd(context, {config.agent.work_dir, config.shepherd, config.fetch_bytes_max},
+                 shepherd_callbacks()),
         stop_timer(context) {}
 
   // --- events ---

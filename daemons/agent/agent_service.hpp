@@ -22,8 +22,9 @@ struct AgentConfig {
   /// is read anew at every reconnect, so that a master on another port is found.
   std::string master;
   std::string master_dir;
-  std::string shepherd;       ///< path of rm-shepherd
-  bool kill_on_exit = false;  ///< else tasks and shepherd outlive the agent
+  std::string shepherd;                         ///< path of rm-shepherd
+  std::uint64_t fetch_bytes_max = 16ull << 30;  ///< that one task may fetch, and unpack
+  bool kill_on_exit = false;                    ///< else tasks and shepherd outlive the agent
   Duration kill_timeout = seconds(15);
   std::uint32_t snapshot_every = 50'000;  ///< records
   AgentOptions agent;  ///< `work_dir` is absolute; http_address is set by start()

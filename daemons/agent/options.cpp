@@ -60,6 +60,7 @@ std::optional<int> read_options(int argc, const char* const* argv, AgentOptionsR
   config.shepherd = beside_own_program("rm-shepherd");
   std::string attributes;
   std::string on_exit = "keep";
+  auto fetch_mib_max = static_cast<std::uint32_t>(config.fetch_bytes_max >> 20);
 
   Config flags("rm-agent", "Offers this host's resources to a master and runs what it launches.",
                "RM_AGENT_");
@@ -85,10 +86,14 @@ std::optional<int> read_options(int argc, const char* const* argv, AgentOptionsR
                    "what SIGTERM does with tasks: they live on, or are killed");
   flags.add("kill-timeout", config.kill_timeout, "that on-exit=kill waits for");
   flags.add("shepherd", config.shepherd, "the rm-shepherd program");
+  flags.add(
+      "fetch-mib-max", fetch_mib_max,
+      "MiB that one task may fetch, and unpack; a shepherd that runs keeps what it began with");
   flags.add("snapshot-every", config.snapshot_every, "records between two journal snapshots");
   flags.add_choice("log-level", options.log_level, {"debug", "info", "warn", "error"},
                    "least level of the lines on stderr", "RM_LOG_LEVEL");
   if (std::optional<int> code = flags.parse(argc, argv)) return code;
+  config.fetch_bytes_max = std::uint64_t{fetch_mib_max} << 20;
   config.kill_on_exit = on_exit == "kill";
   if (config.snapshot_every == 0) return usage_error("snapshot-every: need 1 or more");
   return check(options, attributes);

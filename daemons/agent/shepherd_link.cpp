@@ -76,7 +76,8 @@ struct ShepherdLink::State {
   void start_shepherd() {
     ProcessSpec spec;
     spec.program = options.program;
-    spec.arguments = {"--work-dir", options.work_dir, "--log"};
+    spec.arguments = {"--work-dir", options.work_dir, "--log", "--fetch-bytes-max",
+                      std::to_string(options.fetch_bytes_max)};
     spec.own_session = true;
     spec.log_file = options.work_dir + "/shepherd.log";
     Result<pid_t> pid = start_process(spec);

@@ -1,6 +1,7 @@
 // The agent's side of its shepherd: finds it, starts it, speaks with it, starts it again.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -22,6 +23,8 @@ class ShepherdLink {
   struct Options {
     std::string work_dir;
     std::string program;  ///< path of rm-shepherd
+    std::uint64_t fetch_bytes_max = 16ull
+                                    << 30;  ///< for one task; a shepherd that runs keeps its own
     Duration start_timeout = seconds(10);
     Duration restart_min = milliseconds(100);  ///< doubles up to the maximum
     Duration restart_max = seconds(5);

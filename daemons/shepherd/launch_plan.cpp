@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include "shepherd/fetch_plan.hpp"
+
 namespace librm::shepherd {
 namespace {
 
@@ -30,6 +32,10 @@ Result<void> check(const TaskStart& start) {
                                                  ": no host has it, they are below " +
                                                  std::to_string(cpus_max));
   }
+  for (const Fetch& file : command.fetch) {
+    if (auto ok = check_text("fetch", file.uri); !ok) return ok;
+    if (auto ok = check_text("fetch: output file", file.output_file); !ok) return ok;
+  }
   for (const auto& [name, value] : command.environment) {
     if (name.empty() || name.find('=') != std::string::npos) {
       return fail(ErrorCode::invalid_argument,
@@ -49,7 +55,7 @@ Variables variables_of(const TaskStart& start, const BaseEnvironment& base) {
   for (const auto& [name, value] : start.command.environment) variables[name] = value;
   variables["RM_TASK_ID"] = start.key.task;
   variables["RM_FRAMEWORK_ID"] = to_string(start.key.framework);
-  variables["RM_SANDBOX"] = start.sandbox;
+  variables["RM_SANDBOX"] = variables["MESOS_SANDBOX"] = start.sandbox;
   variables["RM_SHEPHERD_ID"] = base.instance;
   return variables;
 }
@@ -77,6 +83,35 @@ std::vector<unsigned long> mask_of(const std::vector<std::uint32_t>& cpus) {
   return mask;
 }
 
+/// The dynamic loader obeys the task's LD_ variables, which are meant for the command alone: with
+/// its libraries rm-fetch might not even start.
+void set_aside_loader_variables(Variables& variables) {
+  Variables renamed;
+  for (auto& [name, value] : variables) {
+    const bool loader = name.rfind("LD_", 0) == 0;
+    renamed[loader ? std::string(fetch_kept_prefix) + name : name] = std::move(value);
+  }
+  variables = std::move(renamed);
+}
+
+Result<void> put_fetch_in_front(const Command& command, const FetchSetup& fetch,
+                                Variables& variables, LaunchPlan& plan) {
+  std::string text = print_fetch_plan({command.fetch, command.working_directory, fetch.bytes_max});
+  if (text.size() > fetch_plan_bytes_max) {
+    return fail(ErrorCode::invalid_argument, "fetch: " + std::to_string(command.fetch.size()) +
+                                                 " files take " + std::to_string(text.size()) +
+                                                 " bytes to tell, at most " +
+                                                 std::to_string(fetch_plan_bytes_max));
+  }
+  set_aside_loader_variables(variables);
+  variables[std::string(fetch_plan_variable)] = std::move(text);
+  plan.fetches = true;
+  plan.working_directory.clear();
+  plan.programs = {fetch.program};
+  plan.arguments.insert(plan.arguments.begin(), {"rm-fetch", "--"});
+  return {};
+}
+
 }  // namespace
 
 BaseEnvironment base_environment(const char* const* environment, std::uint64_t instance) {
@@ -96,10 +131,11 @@ BaseEnvironment base_environment(const char* const* environment, std::uint64_t i
   return base;
 }
 
-Result<LaunchPlan> plan_launch(const TaskStart& start, const BaseEnvironment& base) {
+Result<LaunchPlan> plan_launch(const TaskStart& start, const BaseEnvironment& base,
+                               const FetchSetup& fetch) {
   if (auto ok = check(start); !ok) return tl::unexpected<Error>(ok.error());
   const Command& command = start.command;
-  const Variables variables = variables_of(start, base);
+  Variables variables = variables_of(start, base);
   LaunchPlan plan;
   plan.sandbox = start.sandbox;
   plan.working_directory = command.working_directory;
@@ -111,6 +147,11 @@ Result<LaunchPlan> plan_launch(const TaskStart& start, const BaseEnvironment& ba
     plan.programs = candidates(command.value, variables.at("PATH"));
     plan.arguments = {command.value};
     plan.arguments.insert(plan.arguments.end(), command.arguments.begin(), command.arguments.end());
+  }
+  if (!command.fetch.empty()) {
+    if (auto ok = put_fetch_in_front(command, fetch, variables, plan); !ok) {
+      return tl::unexpected<Error>(ok.error());
+    }
   }
   plan.environment.reserve(variables.size());
   for (const auto& [name, value] : variables) plan.environment.push_back(name + "=" + value);

@@ -1,6 +1,7 @@
 // The shepherd's command line.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -12,18 +13,23 @@ struct Options {
   std::string work_dir;
   std::string socket_path;  ///< default: `<work_dir>/shepherd.sock`
   bool log = false;         ///< stderr goes to `<work_dir>/shepherd.log`
+  std::string fetcher;      ///< default: `rm-fetch` beside this program
+  std::uint64_t fetch_bytes_max = 16ull << 30;
   bool help = false;
   bool version = false;
 };
 
 inline constexpr const char* usage =
-    "usage: rm-shepherd --work-dir DIR [--socket PATH] [--log]\n"
+    "usage: rm-shepherd --work-dir DIR [--socket PATH] [--log] [--fetcher PROGRAM]\n"
+    "                   [--fetch-bytes-max N]\n"
     "\n"
     "Starts and reaps the tasks of one rm-agent, and outlives it.\n"
     "\n"
-    "  --work-dir DIR   where shepherd.{ledger,lock,pid,sock,log} are; must exist\n"
-    "  --socket PATH    listen here instead of DIR/shepherd.sock\n"
-    "  --log            append messages to DIR/shepherd.log instead of stderr\n"
+    "  --work-dir DIR       where shepherd.{ledger,lock,pid,sock,log} are; must exist\n"
+    "  --socket PATH        listen here instead of DIR/shepherd.sock\n"
+    "  --log                append messages to DIR/shepherd.log instead of stderr\n"
+    "  --fetcher PROGRAM    fetches the files that a command needs; default: rm-fetch beside this\n"
+    "  --fetch-bytes-max N  that one task may fetch, and unpack; default 17179869184\n"
     "  --help, --version\n"
     "\n"
     "SIGTERM ends it and leaves the tasks running; the next shepherd finds them.\n";

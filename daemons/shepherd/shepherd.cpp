@@ -11,10 +11,12 @@
 #include <csignal>
 #include <iterator>
 #include <optional>
+#include <string_view>
 #include <utility>
 #include <variant>
 
 #include "shepherd/account.hpp"
+#include "shepherd/fetch_plan.hpp"
 #include "shepherd/process_setup.hpp"
 
 namespace librm::shepherd {
@@ -37,6 +39,19 @@ constexpr std::size_t task_id_max = 255;
 constexpr int save_retry_ms = 1000;
 constexpr int shutdown_turn_ms = 50;
 constexpr std::int64_t shutdown_ms_max = 5000;
+
+/// Notes what rm-fetch said, if it failed. The command cannot have said it: it is never given the
+/// file, which closes when it is executed.
+void note_fetch_failure(const Descriptor& report, TaskEnd& end) {
+  if (!report) return;
+  std::array<char, fetch_report_bytes_max> text{};
+  const ssize_t size = ::pread(report.get(), text.data(), text.size(), 0);
+  if (size <= 1) return;
+  const std::string_view message(text.data() + 1, static_cast<std::size_t>(size) - 1);
+  end.error = printable(message).substr(0, ledger_error_max);
+  end.was_started = text[0] != fetch_report_exec;
+  end.exit_code.reset();  // rm-fetch's own
+}
 
 }  // namespace
 
@@ -88,7 +103,8 @@ Shepherd::Shepherd(Options options, Descriptor lock, Ledger ledger,
       epoll_(std::move(epoll)),
       signals_(std::move(signals)),
       link_(std::move(link)),
-      base_(std::move(base)) {}
+      base_(std::move(base)),
+      fetch_{options_.fetcher, options_.fetch_bytes_max} {}
 
 Result<void> Shepherd::run() {
   log_line("serves " + options_.work_dir + ", " + std::to_string(watches_.size()) +
@@ -244,6 +260,7 @@ void Shepherd::record_end(const Watch& watch) {
     record.end.signal = how->signal;
     record.end.cpu_time = how->cpu_time;
     record.end.rss_max_bytes = how->rss_max_bytes;
+    note_fetch_failure(watch.report, record.end);
   }
   ledger_.append(record);
 }
@@ -300,7 +317,7 @@ Result<Spawned> Shepherd::launch(const TaskStart& start, Spawner& spawner) const
     base.user = (*account)->name;
     base.home = (*account)->home;
   }
-  Result<LaunchPlan> plan = plan_launch(start, base);
+  Result<LaunchPlan> plan = plan_launch(start, base, fetch_);
   if (!plan) return tl::unexpected<Error>(plan.error());
   return spawner.spawn(*plan, *account ? &**account : nullptr);
 }
@@ -310,7 +327,7 @@ void Shepherd::on_launched(const QueuedStart& queued, Spawned process) {
   const pid_t pid = process.pid;
   ledger_.append(LedgerStarted{key, pid, process.born, process.started});
   if (queued.signal != 0) ::kill(-pid, queued.signal);
-  if (watch({key, pid, std::move(process.process), true})) return;
+  if (watch({key, pid, std::move(process.process), true, std::move(process.report)})) return;
   // Without an event its end would go unseen, and what cannot be watched must not run.
   ::kill(-pid, SIGKILL);
   end_unknown(key);

@@ -45,6 +45,7 @@ class Shepherd {
     pid_t pid = 0;  ///< and process group and session
     Descriptor process;
     bool child = true;
+    Descriptor report{};  ///< where it fetches files first
   };
   struct QueuedStart {
     TaskStart start;
@@ -94,6 +95,7 @@ class Shepherd {
   Descriptor signals_;
   AgentLink link_;
   BaseEnvironment base_;
+  FetchSetup fetch_;
 
   std::map<TaskKey, Watch> watches_;  // epoll has pointers to the values
   std::vector<Watch*> ready_;         // whose process has ended

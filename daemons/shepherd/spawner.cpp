@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "shepherd/fetch_plan.hpp"
 #include "shepherd/processes.hpp"
 
 namespace librm::shepherd {
@@ -22,6 +23,7 @@ namespace {
 
 constexpr std::size_t stack_size = 64u << 10;
 constexpr std::size_t page_size = 4096;
+constexpr unsigned memfd_flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
 
 enum class Step : int {
   none,
@@ -46,6 +48,7 @@ struct ChildPlan {
   const Account* account;  // null: do not switch
   rlimit open_files;
   const std::vector<unsigned long>* cpu_mask = nullptr;  // null: any processor
+  int report = -1;  // -1: it fetches nothing
   Step failed_step = Step::none;
   int failed_errno = 0;
 };
@@ -94,6 +97,14 @@ RM_CHILD Step prepare_and_exec(ChildPlan& plan) {
   // Not closed but marked: as long as this is not yet the task, it holds the shepherd's lock, so
   // that no new shepherd looks for tasks before this one can be recognised.
   ::syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC);
+  if (plan.report >= 0) {
+    // Both lose the mark: dup3 of a descriptor onto itself is an error, and fcntl does the same.
+    if (plan.report == fetch_report_descriptor) {
+      if (::syscall(SYS_fcntl, plan.report, F_SETFD, 0) != 0) return Step::output;
+    } else if (::syscall(SYS_dup3, plan.report, fetch_report_descriptor, 0) < 0) {
+      return Step::output;
+    }
+  }
   if (::syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &plan.open_files, nullptr) != 0) {
     return Step::limit;
   }
@@ -149,7 +160,7 @@ std::string failure_text(const ChildPlan& child, const LaunchPlan& plan) {
     case Step::binding:
       return "binding to processors " + cpus_text(plan.cpu_mask) + reason;
     case Step::exec:
-      return "exec " + plan.arguments.front() + reason;
+      return "exec " + (plan.fetches ? plan.programs : plan.arguments).front() + reason;
     default:
       return "new session" + reason;
   }
@@ -194,6 +205,12 @@ Result<Spawned> Spawner::spawn(const LaunchPlan& plan, const Account* account) {
                   open_files_};
   if (!plan.cpu_mask.empty()) child.cpu_mask = &plan.cpu_mask;
   Spawned spawned;
+  if (plan.fetches) {
+    spawned.report =
+        Descriptor(static_cast<int>(::syscall(SYS_memfd_create, "rm-fetch", memfd_flags)));
+    if (!spawned.report) return fail_errno("file for a report");
+    child.report = spawned.report.get();
+  }
   spawned.started = wall_now();
   spawned.born.first = boot_ticks_now();
   int process = -1;

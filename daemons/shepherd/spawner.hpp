@@ -18,6 +18,7 @@ namespace librm::shepherd {
 struct Spawned {
   pid_t pid = 0;       ///< also of its session and process group
   Descriptor process;  ///< pidfd
+  Descriptor report;   ///< where rm-fetch says why it failed; only where the plan fetches
   BirthTicks born;
   WallTime started;
 };
@@ -28,7 +29,8 @@ struct Spawned {
 ///
 /// The child has its own session, signals unblocked and at their defaults (the shepherd itself
 /// handles none), stdin from the shepherd's (/dev/null), stdout and stderr appended to in the
-/// sandbox, and no other descriptor. Not thread-safe; threads may have one spawner each.
+/// sandbox, and no other descriptor but, where the plan fetches, one to report on. Not thread-safe;
+/// threads may have one spawner each.
 class Spawner {
  public:
   /// Tasks get this limit of open files, not the raised one of the shepherd.

@@ -40,6 +40,7 @@ ROOMS = [(re.compile(pattern), room) for pattern, room in [
     (r"batch/(include|src/core)/", "batch"),
     (r"batch/cli/", "cli"),
     (r"daemons/shepherd/", "shepherd"),
+    (r"daemons/fetch/", "fetch"),
     (r"daemons/", "daemons"),
     (r"tests/", "tests"),
     (r"benchmarks/", "tests"),
@@ -48,7 +49,8 @@ ROOMS = [(re.compile(pattern), room) for pattern, room in [
 
 _CORE = {"base", "resource", "alloc", "cluster"}
 _LIBRM = _CORE | {"umbrella", "wire", "ports", "store", "runtime", "sim"}
-_ALL = _LIBRM | {"hwtopo", "netiso", "batch", "batch edge", "cli", "daemons", "shepherd", "tests"}
+_ALL = _LIBRM | {"hwtopo", "netiso", "batch", "batch edge", "cli", "daemons", "shepherd", "fetch",
+                 "tests"}
 
 # Room -> rooms that it may include, besides itself.
 MAY_INCLUDE = {
@@ -69,9 +71,10 @@ MAY_INCLUDE = {
     "netiso effects": _CORE | {"netiso"},
     "batch": _CORE,
     "batch edge": _CORE | {"wire", "batch"},
-    "cli": _ALL - {"daemons", "shepherd", "tests"},
+    "cli": _ALL - {"daemons", "shepherd", "fetch", "tests"},
     "shepherd": _CORE | {"wire"},
-    "daemons": _ALL - {"cli", "tests"},
+    "fetch": _CORE | {"shepherd"},
+    "daemons": _ALL - {"cli", "fetch", "tests"},
     "tests": _ALL,
     "python": _ALL,
 }
@@ -94,6 +97,8 @@ LIBRARIES = [(name, re.compile(pattern), rooms) for name, pattern, rooms in [
     ("date", r"date/", {"batch edge", "tests"}),
     ("RE2", r"re2/", {"batch edge", "tests"}),
     ("spdlog", r"spdlog/", {"cli", "daemons", "tests"}),
+    ("libcurl", r"curl/", {"fetch", "tests"}),
+    ("libarchive", r"archive(_entry)?\.h", {"fetch", "tests"}),
     ("MPI", r"mpi\.h|pmix", {"tests"}),
     ("a test framework", r"(gtest|gmock|benchmark)/", {"tests"}),
 ]]

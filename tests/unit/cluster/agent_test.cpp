@@ -1,6 +1,7 @@
 // The agent's rules, each as a transcript of events and the actions that they cause.
 #include "librm/cluster/agent.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <map>
@@ -244,6 +245,19 @@ TEST_F(ReadyAgent, ATaskThatCannotStartFailsWithTheReason) {
   EXPECT_EQ(agent.core.tasks().begin()->second.record.latest.message, end.error);
 }
 
+TEST_F(ReadyAgent, AFileThatCannotBeFetchedFailsTheTaskWithTheReason) {
+  agent.launch(task_info("t1"));
+  agent.started("t1");
+  TaskEnd end;
+  end.key = {framework, "t1"};
+  end.error = "http://h/x: connection refused";
+  agent.shepherd(TaskProgress{{}, {end}});
+  const StatusUpdate& latest = agent.core.tasks().begin()->second.record.latest;
+  EXPECT_EQ(latest.state, TaskState::failed);
+  EXPECT_EQ(latest.reason, TaskReason::fetch_failed);
+  EXPECT_EQ(latest.message, end.error);
+}
+
 TEST_F(ReadyAgent, AfterARestartWhatWasRecordedAndNotStartedIsStarted) {
   agent.launch(task_info("t1"));
   agent.launch(task_info("t2"));
@@ -283,6 +297,52 @@ TEST_F(ReadyAgent, ALostShepherdMakesTheEndUnknownAndStartsNothingTwice) {
 TEST_F(ReadyAgent, AProcessThatNobodyAskedForIsKilled) {
   EXPECT_EQ(agent.shepherd(ShepherdState{1, {{{framework, "stray"}, 100, {}}}, {}}),
             "shepherd: signal stray 9\n");
+}
+
+TEST_F(ReadyAgent, AnExecutorSpeaksForItselfOnly) {
+  TaskInfo own = task_info("t1");
+  own.executor = ExecutorInfo{};
+  own.executor->id = "x";
+  agent.launch(own);
+  agent.launch(task_info("t2"));
+  const ConnectionId connection{50};
+  agent.step(FromExecutor{connection, SubscribeExecutor{framework, "x", {}}});
+  StatusUpdate forged;
+  forged.framework = framework;
+  forged.task = "t2";
+  forged.state = TaskState::finished;
+  forged.sequence = 1;
+  EXPECT_EQ(agent.step(FromExecutor{connection, StatusUpdates{{forged}}}),
+            "executor: AcknowledgeUpdates [t2 #1]\n");
+  EXPECT_EQ(agent.step(FromExecutor{ConnectionId{51}, StatusUpdates{{forged}}}), "");
+  AgentActions out;
+  agent.core.step(agent.now,
+                  FromExecutor{connection, ExecutorMessage{FrameworkId{9}, {}, "y", "hi", false}},
+                  out);
+  ASSERT_EQ(out.items().size(), 1u);
+  const auto& send = std::get<Send>(std::get<AgentOutput>(out.items().front()));
+  EXPECT_EQ(std::get<ExecutorMessage>(send.message),
+            (ExecutorMessage{framework, AgentId{1}, "x", "hi", true}));
+}
+
+TEST_F(ReadyAgent, AnExecutorIsShutDownWithItsFrameworkAndKilledIfItStays) {
+  TaskInfo info = task_info("t1");
+  info.executor = ExecutorInfo{};
+  info.executor->id = "x";
+  agent.launch(info);
+  const ConnectionId connection{50};
+  agent.step(FromExecutor{connection, SubscribeExecutor{framework, "x", {}}});
+  const TaskKey process{framework, ".executor.x:t1"};
+  EXPECT_TRUE(agent.core.in_use(process));
+  EXPECT_EQ(agent.receive(ShutdownFramework{framework}),
+            "executor: other message\nexecutor: other message\n");
+  EXPECT_THAT(agent.tick_after(seconds(4)), testing::HasSubstr("signal .executor.x:t1 9"));
+  TaskEnd end;
+  end.key = process;
+  end.signal = 9;
+  agent.shepherd(TaskProgress{{}, {end}});
+  EXPECT_FALSE(agent.core.in_use(process));
+  EXPECT_TRUE(agent.core.in_use({framework, "t1"})) << "until its end is acknowledged";
 }
 
 TEST_F(ReadyAgent, AnExecutorRunsSeveralTasksAndItsEndEndsThem) {

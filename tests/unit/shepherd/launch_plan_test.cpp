@@ -79,11 +79,11 @@ TEST(LaunchPlan, EnvironmentIsTheMinimalBaseThenTheCommandsThenOurs) {
   command.environment = {{"LANG", "de_DE"}, {"X", "1"}, {"RM_TASK_ID", "forged"}};
   const auto plan = plan_launch(start_of(command), base());
   ASSERT_TRUE(plan);
-  EXPECT_THAT(
-      plan->environment,
-      ElementsAre("HOME=/home/rita", "LANG=de_DE", "LOGNAME=rita", "PATH=/opt/bin:/bin",
-                  "RM_FRAMEWORK_ID=f-3", "RM_SANDBOX=/sandbox", "RM_SHEPHERD_ID=00000000000000ab",
-                  "RM_TASK_ID=42.1.1", "TZ=UTC", "USER=rita", "X=1"));
+  EXPECT_THAT(plan->environment,
+              ElementsAre("HOME=/home/rita", "LANG=de_DE", "LOGNAME=rita", "MESOS_SANDBOX=/sandbox",
+                          "PATH=/opt/bin:/bin", "RM_FRAMEWORK_ID=f-3", "RM_SANDBOX=/sandbox",
+                          "RM_SHEPHERD_ID=00000000000000ab", "RM_TASK_ID=42.1.1", "TZ=UTC",
+                          "USER=rita", "X=1"));
 }
 
 TEST(LaunchPlan, WithoutHomeTheSandboxIsHome) {
@@ -115,6 +115,39 @@ TEST(LaunchPlan, WhatCannotBeExecutedIsRefusedWithItsName) {
   }
 }
 
+TEST(LaunchPlan, FilesAreFetchedByAProgramInFront) {
+  Command command = program("bin/tool", {"-x"});
+  command.fetch = {{"http://rita:pw@h/bin.tgz", "", true, false}};
+  command.working_directory = "bin";
+  command.environment = {{"LD_PRELOAD", "x.so"}, {"RM_FETCH_PLAN", "forged"}};
+  const auto plan = plan_launch(start_of(command), base(), {"/opt/rm-fetch", 1000});
+  ASSERT_TRUE(plan);
+  EXPECT_TRUE(plan->fetches);
+  EXPECT_THAT(plan->programs, ElementsAre("/opt/rm-fetch"));
+  EXPECT_THAT(plan->arguments, ElementsAre("rm-fetch", "--", "bin/tool", "-x"));
+  EXPECT_EQ(plan->working_directory, "") << "it may be among what is fetched";
+  EXPECT_THAT(plan->environment, Contains("RM_FETCH_KEPT_LD_PRELOAD=x.so"));
+  EXPECT_THAT(plan->environment, Not(Contains(StartsWith("LD_PRELOAD="))));
+  EXPECT_THAT(plan->environment, Contains("RM_FETCH_PLAN=bytes_max 1000\ndirectory bin\n"
+                                          "file 1 0 - http://rita:pw@h/bin.tgz\n"));
+}
+
+TEST(LaunchPlan, WithoutFilesNothingIsInFront) {
+  const auto plan = plan_launch(start_of(shell("true")), base(), {"/opt/rm-fetch", 1000});
+  ASSERT_TRUE(plan);
+  EXPECT_FALSE(plan->fetches);
+  EXPECT_THAT(plan->environment, Not(Contains(StartsWith("RM_FETCH"))));
+}
+
+TEST(LaunchPlan, TooManyFilesAreRefused) {
+  Command command = shell("true");
+  const std::string name(1000, 'x');
+  for (int i = 0; i < 200; ++i) command.fetch.push_back({"/data/" + name, "", true, false});
+  const auto plan = plan_launch(start_of(command), base());
+  ASSERT_FALSE(plan);
+  EXPECT_THAT(plan.error().message, HasSubstr("fetch: 200 files take"));
+}
+
 TEST(ShepherdOptions, TakeValuesInBothForms) {
   const auto options = parse_options({"--work-dir=/w", "--socket", "/s", "--log"});
   ASSERT_TRUE(options);
@@ -122,6 +155,8 @@ TEST(ShepherdOptions, TakeValuesInBothForms) {
   EXPECT_EQ(options->socket_path, "/s");
   EXPECT_TRUE(options->log);
   EXPECT_EQ(parse_options({"--work-dir", "/w"})->socket_path, "/w/shepherd.sock");
+  EXPECT_THAT(parse_options({"--work-dir", "/w"})->fetcher, ::testing::EndsWith("/rm-fetch"));
+  EXPECT_EQ(parse_options({"--work-dir=/w", "--fetch-bytes-max=7"})->fetch_bytes_max, 7u);
 }
 
 TEST(ShepherdOptions, NameTheArgumentThatIsWrong) {
@@ -130,6 +165,7 @@ TEST(ShepherdOptions, NameTheArgumentThatIsWrong) {
            {{}, "--work-dir: is missing"},
            {{"--work-dir"}, "--work-dir: needs a value"},
            {{"--work-dir="}, "--work-dir: is empty"},
+           {{"--work-dir=/w", "--fetch-bytes-max=7G"}, "'7G' is no number of bytes"},
            {{"--wrok-dir=/w"}, "--wrok-dir=/w: not an option"}}) {
     const auto options = parse_options(arguments);
     ASSERT_FALSE(options);

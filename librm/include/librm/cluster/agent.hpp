@@ -152,10 +152,15 @@ class AgentCore {
   bool lease_valid(Instant now) const { return registered_ && now < lease_until_; }
   const std::map<TaskKey, Task>& tasks() const { return tasks_; }
   const CpuLoad& cpu_load() const { return cpu_load_; }
+  /// Live, or its end is owed to its framework, or it is the process of a live executor: its files
+  /// must stay.
+  bool in_use(const TaskKey& key) const;
   /// Where the run's files are.
   std::string sandbox(const TaskKey& key) const;
 
  private:
+  struct Executor;
+
   void on_master_connected(Now, ConnectionId, AgentActions&);
   void on_message(Now, const AgentRegistered&, AgentActions&);
   void on_message(Now, const AgentRefused&, AgentActions&);
@@ -171,6 +176,7 @@ class AgentCore {
   void on_task_ended(Now, const TaskEnd&, AgentActions&);
   void on_executor_subscribed(Now, ConnectionId, const SubscribeExecutor&, AgentActions&);
   void on_executor_updates(Now, ConnectionId, const StatusUpdates&, AgentActions&);
+  void on_executor_message(Now, ConnectionId, const ExecutorMessage&, AgentActions&);
   void on_executor_closed(Now, ConnectionId, AgentActions&);
   void on_tick(Now, AgentActions&);
 
@@ -193,6 +199,8 @@ class AgentCore {
   void arm(Instant at);
   void check_task_timers(Now now, AgentActions& out);
   void check_executors(Now now, AgentActions& out);
+  const Executor* executor_on(ConnectionId connection) const;
+  void shut_down_executor(Now now, Executor& executor, AgentActions& out);
   Result<void> admissible(Now now, const LaunchTasks& message, const TaskInfo& info,
                           TaskReason& reason) const;
   void trace(std::string_view subject, const std::string& fact) const;

@@ -53,7 +53,7 @@ LIBRM_DECL void AgentCore::step(Now now, const AgentEvent& event, AgentActions& 
     } else if (const auto* updates = std::get_if<StatusUpdates>(&executor->message)) {
       on_executor_updates(now, connection, *updates, out);
     } else if (const auto* data = std::get_if<ExecutorMessage>(&executor->message)) {
-      if (registered_) out.output(Send{*connection_, *data});
+      on_executor_message(now, connection, *data, out);
     }
   } else if (const auto* closed_executor = std::get_if<ExecutorClosed>(&event)) {
     on_executor_closed(now, closed_executor->connection, out);

@@ -15,6 +15,8 @@ inline constexpr std::int32_t signal_kill = 9;
 /// What an executor says beyond this is cut, so that no report outgrows a message.
 inline constexpr std::size_t executor_text_bytes_max = 64 << 10;
 
+inline constexpr Duration executor_shutdown_grace = seconds(3);
+
 inline constexpr std::string_view executor_prefix = ".executor.";
 
 /// An executor's process has a key that no task can have and that is new for each process: it
@@ -248,6 +250,10 @@ LIBRM_DECL void AgentCore::on_task_ended(Now now, const TaskEnd& end, AgentActio
       last.message = "time limit of " + std::to_string(to_ms(*task.record.info.time_limit) / 1000) +
                      " s reached";
     }
+  } else if (!end.error.empty()) {
+    last.state = TaskState::failed;
+    last.reason = TaskReason::fetch_failed;
+    last.message = end.error;
   } else if (end.exit_code || end.signal) {
     last.state = TaskState::failed;
     last.reason = TaskReason::command_failed;  // exit_code or signal says how
@@ -320,6 +326,9 @@ LIBRM_DECL void AgentCore::on_message(Now now, const ShutdownFramework& message,
   for (auto& [key, task] : tasks_) {
     if (key.framework != message.framework) continue;
     kill(now, key, task, std::nullopt, TaskReason::framework_removed, out);
+  }
+  for (auto& [id, executor] : executors_) {
+    if (id.first == message.framework) shut_down_executor(now, executor, out);
   }
 }
 
@@ -420,12 +429,15 @@ LIBRM_DECL void AgentCore::on_executor_subscribed(Now now, ConnectionId connecti
 
 LIBRM_DECL void AgentCore::on_executor_updates(Now now, ConnectionId connection,
                                                const StatusUpdates& message, AgentActions& out) {
+  const Executor* executor = executor_on(connection);
+  if (executor == nullptr) return;
   AcknowledgeUpdates acks;
   for (const StatusUpdate& said : message.updates) {
     const TaskKey key{said.framework, said.task};
     acks.acks.push_back({said.framework, said.task, id_, said.sequence});
     auto found = tasks_.find(key);
     if (found == tasks_.end() || is_terminal(found->second.record.latest.state)) continue;
+    if (executor->tasks.count(key) == 0) continue;  // no executor speaks for another's tasks
     StatusUpdate next = found->second.record.latest;
     next.state = said.state;
     next.source = UpdateSource::executor;
@@ -444,6 +456,22 @@ LIBRM_DECL void AgentCore::on_message(Now, const ExecutorMessage& message, Agent
   auto found = executors_.find({message.framework, message.executor});
   if (found == executors_.end() || !found->second.connection) return;  // best effort
   out.output(ToExecutor{*found->second.connection, message});
+}
+
+LIBRM_DECL const AgentCore::Executor* AgentCore::executor_on(ConnectionId connection) const {
+  for (const auto& [id, executor] : executors_) {
+    if (executor.connection == connection) return &executor;
+  }
+  return nullptr;
+}
+
+/// Whose message it is says the connection, not the message.
+LIBRM_DECL void AgentCore::on_executor_message(Now, ConnectionId connection,
+                                               const ExecutorMessage& message, AgentActions& out) {
+  for (const auto& [id, executor] : executors_) {
+    if (executor.connection != connection || !registered_) continue;
+    out.output(Send{*connection_, ExecutorMessage{id.first, id_, id.second, message.data, true}});
+  }
 }
 
 LIBRM_DECL void AgentCore::on_executor_closed(Now now, ConnectionId connection, AgentActions&) {
@@ -465,7 +493,7 @@ LIBRM_DECL void AgentCore::end_executor(Now now, const TaskKey& process, const T
     StatusUpdate last = task.record.latest;
     last.state = task.kill_at ? TaskState::killed : TaskState::failed;
     last.reason = TaskReason::executor_terminated;
-    last.message = !end.was_started ? "the executor could not be started: " + end.error
+    last.message = !end.error.empty() ? "the executor could not be started: " + end.error
                    : end.exit_code
                        ? "the executor ended with exit code " + std::to_string(*end.exit_code)
                    : end.signal ? "the executor was ended by signal " + std::to_string(*end.signal)
@@ -474,6 +502,25 @@ LIBRM_DECL void AgentCore::end_executor(Now now, const TaskKey& process, const T
     update(now, key, task, std::move(last), out);
   }
   executors_.erase(found);
+}
+
+/// It gets the time to end its tasks and itself, then check_executors() ends it.
+LIBRM_DECL void AgentCore::shut_down_executor(Now now, Executor& executor, AgentActions& out) {
+  Duration grace = detail::executor_shutdown_grace;
+  for (const TaskKey& key : executor.tasks) {
+    grace = std::max(grace, tasks_.at(key).record.info.kill_grace);
+  }
+  if (executor.connection) {
+    out.output(ToExecutor{*executor.connection, ExecutorShutdown{grace}});
+  }
+  executor.deadline = now.mono + grace;
+  arm(*executor.deadline);
+}
+
+LIBRM_DECL bool AgentCore::in_use(const TaskKey& key) const {
+  if (tasks_.count(key) != 0) return true;
+  return std::any_of(executors_.begin(), executors_.end(),
+                     [&key](const auto& entry) { return entry.second.process == key; });
 }
 
 LIBRM_DECL void AgentCore::check_executors(Now now, AgentActions&) {
