@@ -26,7 +26,7 @@ namespace {
 /// What a request for a file names.
 struct FileRequest {
   TaskKey key;
-  std::string name;
+  std::string path;         ///< in the sandbox
   std::int64_t offset = 0;  ///< negative: from the end
   bool follow = false;
 };
@@ -118,7 +118,9 @@ class AgentHttp::Impl : public std::enable_shared_from_this<AgentHttp::Impl> {
     add("/readyz", &Impl::readiness);
     add("/v1/version", &Impl::version);
     add("/v1/tasks", &Impl::tasks);
-    add("/v1/tasks/{framework}/{task}/files/{file}", &Impl::read_file);
+    add("/v1/tasks/{framework}/{task}/files", &Impl::list_files);
+    add("/v1/tasks/{framework}/{task}/files/{file}", &Impl::read_named_file);
+    add("/v1/tasks/{framework}/{task}/file", &Impl::read_file_at_path);
   }
 
   void live(const HttpRequest&, const Params&, Responder responder) {
@@ -127,8 +129,7 @@ class AgentHttp::Impl : public std::enable_shared_from_this<AgentHttp::Impl> {
 
   void readiness(const HttpRequest&, const Params&, Responder responder) {
     if (!backend_.ready()) {
-      return responder.reply(problem(Error{
-          ErrorCode::unavailable, "the agent is not ready: it has not started, or it stops"}));
+      return refuse_for_now(std::move(responder));
     }
     const bool registered = backend_.core().registered();
     responder.reply({200, "text/plain", {}, registered ? "ok\n" : "ok, but without a master\n"});
@@ -150,19 +151,22 @@ class AgentHttp::Impl : public std::enable_shared_from_this<AgentHttp::Impl> {
 
   // --- files ---
 
-  static Result<FileRequest> parse(const HttpRequest& request, const Params& params) {
-    if (auto known = check_parameters(request, {"offset", "follow"}); !known) {
-      return tl::unexpected(known.error());
-    }
+  static Result<TaskKey> parse_key(const Params& params) {
     const auto framework = parse_id<FrameworkId>(params.at("framework"));
     if (!framework || to_string(*framework) != params.at("framework")) {
       return fail(ErrorCode::invalid_argument,
                   "framework '" + params.at("framework") + "': an id looks like f-1");
     }
-    FileRequest out{{*framework, params.at("task")}, params.at("file"), 0, false};
-    if (auto valid = validate_task_id(out.key.task); !valid) {
-      return tl::unexpected(valid.error());
-    }
+    const TaskKey key{*framework, params.at("task")};
+    if (auto valid = validate_task_id(key.task); !valid) return tl::unexpected(valid.error());
+    return key;
+  }
+
+  static Result<FileRequest> parse(const HttpRequest& request, const Params& params,
+                                   std::string path) {
+    const auto key = parse_key(params);
+    if (!key) return tl::unexpected(key.error());
+    FileRequest out{*key, std::move(path), 0, false};
     const auto follow = flag_parameter(request, "follow");
     if (!follow) return tl::unexpected(follow.error());
     out.follow = *follow;
@@ -178,14 +182,62 @@ class AgentHttp::Impl : public std::enable_shared_from_this<AgentHttp::Impl> {
     return out;
   }
 
-  void read_file(const HttpRequest& request, const Params& params, Responder responder) {
-    auto wanted = parse(request, params);
+  void read_named_file(const HttpRequest& request, const Params& params, Responder responder) {
+    if (auto known = check_parameters(request, {"offset", "follow"}); !known) {
+      return responder.reply(problem(known.error()));
+    }
+    const std::string& name = params.at("file");
+    if (name.find('/') != std::string::npos) {
+      return responder.reply(problem(
+          Error{ErrorCode::invalid_argument, "file '" + name + "': below a directory use ?path="}));
+    }
+    read_file(parse(request, params, name), std::move(responder));
+  }
+
+  void read_file_at_path(const HttpRequest& request, const Params& params, Responder responder) {
+    if (auto known = check_parameters(request, {"path", "offset", "follow"}); !known) {
+      return responder.reply(problem(known.error()));
+    }
+    read_file(parse(request, params, std::string(request.parameter("path"))), std::move(responder));
+  }
+
+  void read_file(Result<FileRequest> wanted, Responder responder) {
     if (!wanted) return responder.reply(problem(wanted.error()));
+    // Whether the task is over is not known yet, or not any more: who follows must come again.
+    if (!backend_.ready()) return refuse_for_now(std::move(responder));
     const auto reader = std::make_shared<Reader>(*this, std::move(*wanted), std::move(responder));
     if (open(*reader)) return;
     // Not there yet: it is looked for at every change.
     readers_.push_back(reader);
     look_later();
+  }
+
+  static void refuse_for_now(Responder responder) {
+    HttpResponse response = problem(
+        Error{ErrorCode::unavailable, "the agent is not ready: it has not started, or it stops"});
+    response.headers.emplace_back("Retry-After", "1");
+    responder.reply(std::move(response));
+  }
+
+  void list_files(const HttpRequest& request, const Params& params, Responder responder) {
+    if (auto known = check_parameters(request, {"path"}); !known) {
+      return responder.reply(problem(known.error()));
+    }
+    const auto key = parse_key(params);
+    if (!key) return responder.reply(problem(key.error()));
+    const std::string path(request.parameter("path"));
+    const auto listing = list_directory(backend_.runs_directory(), key->framework, key->task, path);
+    if (!listing) return responder.reply(problem(listing.error()));
+    Json entries = Json::array();
+    for (const DirectoryEntry& entry : listing->entries) {
+      entries.push_back({{"name", entry.name},
+                         {"type", entry.type},
+                         {"size", entry.size},
+                         {"mode", entry.mode},
+                         {"modified", batch::to_rfc3339(entry.modified)}});
+    }
+    responder.reply(json_response(
+        {{"path", path}, {"entries", std::move(entries)}, {"truncated", listing->truncated}}));
   }
 
   const AgentCore::Task* task(const TaskKey& key) const {
@@ -196,6 +248,7 @@ class AgentHttp::Impl : public std::enable_shared_from_this<AgentHttp::Impl> {
 
   /// Nothing more will be written: it ended, or it is forgotten for having ended.
   bool is_over(const TaskKey& key) const {
+    if (!backend_.ready()) return false;  // it stops, and what it knows is no news
     const AgentCore::Task* found = task(key);
     return found == nullptr || is_terminal(found->record.latest.state);
   }
@@ -204,10 +257,10 @@ class AgentHttp::Impl : public std::enable_shared_from_this<AgentHttp::Impl> {
   bool open(Reader& reader) {
     const FileRequest& request = reader.request;
     auto file = TaskFile::open(backend_.runs_directory(), request.key.framework, request.key.task,
-                               request.name);
+                               request.path);
     if (!file) {
       const bool missing = file.error().code == ErrorCode::not_found &&
-                           (request.name == "stdout" || request.name == "stderr");
+                           (request.path == "stdout" || request.path == "stderr");
       if (missing && may_come(reader)) return false;
       reader.responder.reply(problem(file.error()));
       return true;
@@ -234,14 +287,18 @@ class AgentHttp::Impl : public std::enable_shared_from_this<AgentHttp::Impl> {
                         reader.request.key.task);
   }
 
-  HttpResponse head_of(const TaskKey& key) const {
-    const AgentCore::Task* found = task(key);
+  HttpResponse head_of(const Reader& reader) const {
+    const AgentCore::Task* found = task(reader.request.key);
     const TaskState state = found != nullptr ? found->record.latest.state : TaskState::unknown;
-    return {200, "text/plain; charset=utf-8", {{"X-RM-Task-State", to_string(state)}}, ""};
+    return {
+        200,
+        "text/plain; charset=utf-8",
+        {{"X-RM-Task-State", to_string(state)}, {"X-RM-Offset", std::to_string(reader.position)}},
+        ""};
   }
 
   void begin(Reader& reader) {
-    HttpResponse head = head_of(reader.request.key);
+    HttpResponse head = head_of(reader);
     const std::int64_t left = reader.end - reader.position;
     if (!reader.request.follow && left <= static_cast<std::int64_t>(options_.chunk_bytes)) {
       auto bytes = reader.file->read(reader.position, static_cast<std::size_t>(left));

@@ -199,7 +199,6 @@ TEST_F(AgentHttpTest, NoNameLeadsOut) {
                            "f-1/1.1.1/files/..%2f..%2f..%2fsecret",
                            "f-1/1.1.1/files/stdout%00.txt",
                            "f-1/1.1.1/files/other",
-                           "f-1/1.1.1/files/",
                            "f-1/1.1.1/files/stdout/x",
                            "f-1/%2froot/files/stdout"}) {
     const auto answer = get(std::string("/v1/tasks/") + path);
@@ -248,6 +247,184 @@ TEST_F(AgentHttpTest, PipesAndDirectoriesAreRefusedWithoutBlocking) {
   EXPECT_EQ(file("")->status(), 403);
   fs::create_directory(sandbox / "stderr");
   EXPECT_EQ(file("", "stderr")->status(), 403);
+}
+
+TEST_F(AgentHttpTest, AnyRegularFileBelowTheSandboxIsRead) {
+  fs::create_directories(sandbox / "data" / "deep");
+  write("data/deep/a b", "inside");
+  write("top.txt", "top");
+  fs::create_symlink("data/deep", sandbox / "latest");
+  EXPECT_EQ(file("", "top.txt")->response->body, "top");
+  const auto at = [&](const std::string& query) {
+    return get("/v1/tasks/f-1/1.1.1/file?" + query);
+  };
+  EXPECT_EQ(at("path=data/deep/a%20b")->response->body, "inside");
+  EXPECT_EQ(at("path=data/deep/a+b&offset=2")->response->body, "side");
+  EXPECT_EQ(at("path=latest/a%20b")->response->body, "inside") << "a link that stays inside";
+  EXPECT_EQ(at("path=data/../top.txt")->response->body, "top");
+  EXPECT_EQ(at("path=stdout")->response->body, "0123456789");
+  EXPECT_EQ(at("path=nosuch")->status(), 404);
+  EXPECT_EQ(at("path=data")->status(), 403);
+  EXPECT_EQ(at("")->status(), 400);
+  EXPECT_EQ(at("path=top.txt&ofset=1")->status(), 400);
+}
+
+TEST_F(AgentHttpTest, DirectoriesAreListed) {
+  fs::create_directories(sandbox / "data");
+  write("data/b", "12");
+  fs::create_symlink("b", sandbox / "data" / "link");
+  fs::create_directory(sandbox / "data" / "a");
+  ASSERT_EQ(::mkfifo((sandbox / "data" / "pipe").c_str(), 0640), 0);
+  ::chmod((sandbox / "data" / "b").c_str(), 0751);
+  const auto list = [&](const std::string& query) {
+    return get("/v1/tasks/f-1/1.1.1/files" + query);
+  };
+  const auto answer = list("?path=data")->json();
+  EXPECT_EQ(answer["path"], "data");
+  EXPECT_EQ(answer["truncated"], false);
+  const auto& entries = answer["entries"];
+  ASSERT_EQ(entries.size(), 4u);
+  EXPECT_EQ(entries[0]["name"], "a");
+  EXPECT_EQ(entries[0]["type"], "directory");
+  EXPECT_EQ(entries[1]["size"], 2);
+  EXPECT_EQ(entries[1]["mode"], "rwxr-x--x");
+  EXPECT_EQ(entries[2]["type"], "link");
+  EXPECT_EQ(entries[3]["type"], "other");
+  EXPECT_EQ(list("")->json()["entries"].size(), 2u);
+  EXPECT_EQ(list("?path=data/b")->status(), 404);
+  EXPECT_EQ(list("?path=data/pipe")->status(), 404);
+  EXPECT_EQ(list("?path=nosuch")->status(), 404);
+  const auto few = list_directory(runs.string(), {1}, "1.1.1", "data", 2);
+  EXPECT_EQ(few->entries.size(), 2u);
+  EXPECT_TRUE(few->truncated);
+}
+
+/// Paths that lead out, or might by one decoding more, in the forms that servers have fallen for.
+TEST_F(AgentHttpTest, NoPathLeadsOut) {
+  std::ofstream(root / "secret") << "secret";
+  std::ofstream(runs / "f-1" / "secret") << "secret";
+  const fs::path evil = runs / "f-1" / "1.1.1-evil";
+  fs::create_directories(evil);
+  std::ofstream(evil / "secret") << "secret";
+  fs::create_directories(sandbox / "d");
+  fs::create_symlink(root / "secret", sandbox / "absolute");
+  fs::create_symlink("../secret", sandbox / "relative");
+  fs::create_symlink("..", sandbox / "up");
+  fs::create_symlink("../1.1.1-evil", sandbox / "sibling");
+  fs::create_symlink("../../secret", sandbox / "d" / "deep");
+  fs::create_symlink("/proc/self", sandbox / "proc");
+  fs::create_symlink("loop", sandbox / "loop");
+  fs::create_symlink("up/secret", sandbox / "chain");
+  ASSERT_EQ(::mkfifo((sandbox / "pipe").c_str(), 0600), 0);
+  fs::create_symlink("/dev/zero", sandbox / "zero");
+  const std::string absolute = percent_encode((root / "secret").string());
+  const std::string hostile[] = {"../secret",
+                                 "../../secret",
+                                 "../../../secret",
+                                 "..%2fsecret",
+                                 "%2e%2e/secret",
+                                 "%2e%2e%2fsecret",
+                                 "..%2f..%2fsecret",
+                                 "%252e%252e%252fsecret",
+                                 "..%252fsecret",
+                                 "%25252e%25252e/secret",
+                                 "d/../../secret",
+                                 "d/../../../secret",
+                                 "./../secret",
+                                 "d/./.././../secret",
+                                 "..//secret",
+                                 "..///..//secret",
+                                 "../1.1.1-evil/secret",
+                                 "../1.1.1-evil%2fsecret",
+                                 "../1.1.1/../secret",
+                                 absolute,
+                                 "%2f" + absolute,
+                                 "/etc/passwd",
+                                 "//etc/passwd",
+                                 "%2fetc%2fpasswd",
+                                 "/proc/self/environ",
+                                 "absolute",
+                                 "relative",
+                                 "up/secret",
+                                 "up/1.1.1-evil/secret",
+                                 "sibling/secret",
+                                 "d/deep",
+                                 "proc/environ",
+                                 "proc/root/etc/passwd",
+                                 "loop",
+                                 "chain",
+                                 "chain/..",
+                                 "pipe",
+                                 "zero",
+                                 "secret%00",
+                                 "%00",
+                                 "stdout%00.txt",
+                                 "..%00/secret",
+                                 "..\\secret",
+                                 "..%5csecret",
+                                 "%c0%ae%c0%ae/secret",
+                                 "%c0%ae%c0%ae%c0%afsecret",
+                                 "..%c0%afsecret",
+                                 "%uff0e%uff0e/secret",
+                                 "~/secret",
+                                 "file:///etc/passwd",
+                                 "..;/secret",
+                                 "d",
+                                 ".",
+                                 "..",
+                                 "/",
+                                 "",
+                                 std::string(5000, 'a'),
+                                 "d/" + std::string(300, 'b')};
+  for (const std::string& path : hostile) {
+    for (const char* route : {"file", "files"}) {
+      const std::string target = std::string("/v1/tasks/f-1/1.1.1/") + route + "?path=" + path;
+      if (!parse_target(target)) continue;  // refused before any route
+      const auto answer = get(target);
+      ASSERT_TRUE(answer->response) << target;
+      EXPECT_EQ(answer->response->body.find("\"secret\""), std::string::npos) << target;
+      EXPECT_EQ(answer->response->body.find("root:"), std::string::npos) << target;
+      EXPECT_NE(answer->response->body, "secret") << target;
+      const bool directory = path == "d" || path == "." || path.empty();
+      if (!directory || std::string(route) == "file") {
+        EXPECT_EQ(answer->status() / 100, 4) << target;
+      }
+    }
+  }
+  EXPECT_EQ(get("/v1/tasks/f-1/1.1.1/file?path=up/secret")->status(), 403);
+  EXPECT_EQ(get("/v1/tasks/f-1/1.1.1/file?path=absolute")->status(), 403);
+  EXPECT_EQ(get("/v1/tasks/f-1/1.1.1/file?path=pipe")->status(), 403);
+  EXPECT_EQ(get("/v1/tasks/f-1/1.1.1/file?path=secret%00")->status(), 400);
+}
+
+TEST_F(AgentHttpTest, FilesAreLookedAtAsTheSandboxsOwner) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root, to have a sandbox of somebody else";
+  write("data", "his");
+  std::ofstream(root / "secret") << "secret";
+  ASSERT_EQ(::chmod((root / "secret").c_str(), 0600), 0);
+  // As where the kernel does not protect hard links.
+  fs::create_hard_link(root / "secret", sandbox / "hard");
+  ASSERT_EQ(::chown(sandbox.c_str(), 12345, 12345), 0);
+  ASSERT_EQ(::chown((sandbox / "data").c_str(), 12345, 12345), 0);
+  EXPECT_EQ(file("", "data")->response->body, "his");
+  EXPECT_EQ(file("", "hard")->status(), 403);
+}
+
+TEST_F(AgentHttpTest, WhoIsCutOffKnowsWhereToGoOn) {
+  agent.set("1.1.1", TaskState::running);
+  const auto answer = file("?follow=1&offset=-3");
+  EXPECT_EQ(answer->stream_head->headers.at(1),
+            (std::pair<std::string, std::string>{"X-RM-Offset", "7"}));
+  EXPECT_EQ(file("?offset=4")->response->headers.at(1).second, "4");
+}
+
+TEST_F(AgentHttpTest, NothingLooksCompleteWhileTheAgentStartsOrStops) {
+  agent.set("1.1.1", TaskState::running);
+  const auto answer = file("?follow=1");
+  agent.is_ready = false;
+  agent.set("1.1.1", TaskState::running);
+  EXPECT_FALSE(answer->stream->closed);
+  for (const char* query : {"", "?follow=1"}) EXPECT_EQ(file(query)->status(), 503);
 }
 
 TEST_F(AgentHttpTest, TasksAreListed) {
