@@ -48,7 +48,7 @@ struct ChildPlan {
   const Account* account;  // null: do not switch
   rlimit open_files;
   const std::vector<unsigned long>* cpu_mask = nullptr;  // null: any processor
-  int report = -1;  // -1: it fetches nothing
+  int report = -1;                                       // -1: it fetches nothing
   Step failed_step = Step::none;
   int failed_errno = 0;
 };

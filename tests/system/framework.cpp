@@ -160,11 +160,14 @@ class Framework {
     print({{"message", received.message.data}, {"executor", received.message.executor}});
   }
 
-  /// All that waits goes to one offer: tests are small.
+  /// All that waits goes to one agent: tests are small.
   void launch() {
     if (waiting_.empty() || core_.offers().empty()) return;
     AcceptOffers accept;
-    accept.offers = {core_.offers().begin()->first};
+    const AgentId agent = core_.offers().begin()->second.offer.agent;
+    for (const auto& [id, offered] : core_.offers()) {
+      if (offered.offer.agent == agent) accept.offers.push_back(id);
+    }
     accept.tasks = std::exchange(waiting_, {});
     step(Call{std::move(accept)});
   }

@@ -283,13 +283,23 @@ def test_every_route_of_the_agent(agent, cluster, url):
     pattern = "/v1/tasks/{framework}/{task}/files/{file}"
     agent.get(pattern, url.path)
     base = url.path.rsplit("/files/", 1)[0]
-    for path, wanted in [(base + "/files/other", 404), (base + "/files/..%2f..%2fx", 404),
+    for path, wanted in [(base + "/files/other", 404), (base + "/files/..%2f..%2fx", 400),
                          (base.rsplit("/", 1)[0] + "/%2e%2e/files/stdout", 400),
                          (base.rsplit("/", 1)[0] + "/99.1.1/files/stdout", 404),
                          ("/v1/tasks/../x/files/stdout", 400),
                          (url.path + "?offset=x", 400), (url.path + "?offzet=1", 400)]:
         status, answer = agent.ask("GET", pattern, path)
         assert status == wanted, (path, status, answer)
+    listing = "/v1/tasks/{framework}/{task}/files"
+    names = [entry["name"] for entry in agent.get(listing, base + "/files?path=.")["entries"]]
+    assert "stdout" in names, names
+    by_path = "/v1/tasks/{framework}/{task}/file"
+    assert agent.get(by_path, base + "/file?path=stdout") == agent.get(pattern, url.path)
+    for path in ("../x", "/etc/passwd", "a/../../../x"):
+        for route in (listing, by_path):
+            name = route.rsplit("/", 1)[1]
+            status, answer = agent.ask("GET", route, f"{base}/{name}?path={path}")
+            assert status in (400, 403, 404), (route, path, status, answer)
     check_all_seen(agent, "agent")
 
 
@@ -301,6 +311,8 @@ def check_all_seen(peer, daemon):
 
 def test_wrong_submissions(master, cluster):
     """Each is refused with what to change, and nothing is stored."""
+    wait_until(lambda: sum(cluster.get("/v1/state")["jobs"].get(state, 0)
+                           for state in ("pending", "running")) == 0, "earlier jobs are over")
     before = cluster.get("/v1/state")["jobs"]
     for body, wanted, words in [
             (b"", 400, ""), (b"{", 400, ""), (b"[" * 200_000, 400, ""), (b"\xff\xfe", 400, ""),
