@@ -115,6 +115,12 @@ void define_job_options(CLI::App& app, JobOptions& o) {
   app.add_option("--role", o.role, "role on whose account it runs")->type_name("ROLE")->group(job);
   app.add_option("--priority", o.priority, "higher starts first")->type_name("N")->group(job);
 
+  app.add_option("--array", o.array,
+                 "runs it once for each index, which is in RM_ARRAY_INDEX: 0-99, 1,3,5-9, 0-99:2; "
+                 "0-99%10 for at most 10 at the same time")
+      ->type_name("INDICES")
+      ->group(job);
+
   const auto order = "When it runs";
   app.add_option("--after-ok", o.after_ok, "starts once these have finished; ids or names, a,b")
       ->type_name("JOB")
@@ -136,6 +142,11 @@ void define_job_options(CLI::App& app, JobOptions& o) {
                  "what happens when that can never come true; cancel if not given")
       ->type_name("cancel|hold|run")
       ->check(CLI::IsMember({"cancel", "hold", "run"}))
+      ->group(order);
+  app.add_option("--after-corr", o.after_corr,
+                 "each element of an array once the same element of these arrays has finished")
+      ->type_name("JOB")
+      ->allow_extra_args(false)
       ->group(order);
   app.add_flag("-H,--hold", o.hold, "is submitted, but not started until released")->group(order);
 
@@ -165,6 +176,7 @@ Result<void> apply_job_options(const JobOptions& o, Json& job) {
   set("name", o.name);
   set("mem", o.mem);
   set("disk", o.disk);
+  set("array", o.array);
   set("retry_delay", o.retry_delay);
   set("role", o.role);
   set("on_dependency_failed", o.on_dep_fail);
@@ -185,6 +197,7 @@ Result<void> apply_job_options(const JobOptions& o, Json& job) {
   add_parents(job, "after_any", o.after_any);
   add_parents(job, "after_notok", o.after_notok);
   add_parents(job, "after_start", o.after_start);
+  add_parents(job, "after_corr", o.after_corr);
   if (auto added = add_pairs(job, "env", "--env", o.env, true); !added) return added;
   if (auto added = add_pairs(job, "labels", "--label", o.labels, false); !added) return added;
   return add_pairs(job, "constraints", "--constraint", o.constraints, false);

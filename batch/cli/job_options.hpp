@@ -17,6 +17,7 @@ namespace batch::cli {
 /// What was given on the command line; what was not stays as the server or the file has it.
 struct JobOptions {
   std::string name;
+  std::string array;
   std::optional<double> cpus;
   std::string mem;
   std::string disk;
@@ -33,6 +34,7 @@ struct JobOptions {
   std::vector<std::string> after_any;
   std::vector<std::string> after_notok;
   std::vector<std::string> after_start;
+  std::vector<std::string> after_corr;
   std::string on_dep_fail;
   std::string lost;
   std::string fence_after;

@@ -60,6 +60,25 @@ Result<std::vector<Json>> fetch_jobs(Master& master, const std::vector<std::stri
   return jobs;
 }
 
+std::string id_text(const Json& job) {
+  std::string text = shown(job, "id");
+  if (const auto index = number_of(job, "index")) return text + '_' + human_number(*index);
+  const Json& array = member(job, "array");
+  return array.is_object() ? text + '[' + shown(array, "indices") + ']' : text;
+}
+
+std::string array_progress(const Json& job) {
+  const Json& array = member(job, "array");
+  if (!array.is_object() || number_of(job, "index")) return {};
+  const Json& counts = member(array, "counts");
+  std::string text = shown(counts, "finished") + '/' + shown(array, "size") + " finished";
+  for (const char* state : {"running", "pending", "held", "failed", "cancelled"}) {
+    if (number_of(counts, state).value_or(0) == 0) continue;
+    text += ", " + shown(counts, state) + ' ' + state;
+  }
+  return text;
+}
+
 bool is_over(const Json& job) {
   const std::string state = text_of(job, "state");
   return state == "finished" || state == "failed" || state == "cancelled";
@@ -87,14 +106,17 @@ std::string outcome(const Json& job) {
 
 std::string remark(const Json& job) {
   const std::string reason = shown(job, "reason");
+  if (const std::string progress = array_progress(job); !progress.empty() && !is_over(job)) {
+    return progress + (reason.empty() ? "" : ": " + reason);
+  }
   if (!reason.empty() || text_of(job, "state") == "finished") return reason;
   return outcome(job);
 }
 
 std::string ending(const Json& job) {
   const std::string more = remark(job);
-  return "job " + std::to_string(id_of(job, "id")) + " (" + shown(job, "name") +
-         "): " + shown(job, "state") + (more.empty() ? "" : ": " + more);
+  return "job " + shown(job, "id") + " (" + shown(job, "name") + "): " + shown(job, "state") +
+         (more.empty() ? "" : ": " + more);
 }
 
 std::string command_line(const Json& job) {

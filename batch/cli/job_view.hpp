@@ -18,6 +18,10 @@ std::string job_path(const std::string& selector);
 /// Fetches each.
 librm::Result<std::vector<Json>> fetch_jobs(Master& master, const std::vector<std::string>& given);
 
+/// `42`, of an array `42[0-99]`, of an element `42_7`: a selector of the same.
+std::string id_text(const Json& job);
+/// Of an array, `12/100 finished, 3 running, 1 failed`; else empty.
+std::string array_progress(const Json& job);
 bool is_over(const Json& job);
 /// The job's code, or 128 + signal; 1 where it ended without either and did not finish.
 int job_exit_code(const Json& job);

@@ -156,7 +156,7 @@ void print_table(const Context& context, const Json& jobs) {
   for (const Json& job : jobs) {
     const Json& request = member(job, "request");
     const auto mem = number_of(request, "mem");
-    std::vector<std::string> row{shown(job, "id"),
+    std::vector<std::string> row{id_text(job),
                                  shown(job, "name"),
                                  paint_state(context.out, shown(job, "state")),
                                  human_number(number_of(request, "cpus").value_or(0)),

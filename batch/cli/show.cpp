@@ -14,6 +14,9 @@ using librm::Result;
 
 namespace {
 
+constexpr int array_bar_cells = 40;
+constexpr int elements_shown = 20;
+
 std::string time_with_age(const Json& object, const char* key) {
   const auto at = time_of(object, key);
   if (!at) return {};
@@ -73,11 +76,65 @@ void add_dependencies(const Terminal& terminal, const Json& job, std::string& te
   text += '\n' + table.render(terminal, true);
 }
 
+/// How the elements of an array are spread over their states, drawn as one line of blocks.
+std::string array_bar(const Terminal& terminal, const Json& array) {
+  static constexpr std::pair<const char*, const char*> states[] = {
+      {"finished", "█"}, {"failed", "▓"}, {"cancelled", "▒"},
+      {"running", "▶"},  {"held", "·"},   {"pending", "·"}};
+  const double size = number_of(array, "size").value_or(0);
+  const Json& counts = member(array, "counts");
+  std::string bar;
+  for (const auto& [state, block] : states) {
+    const double count = number_of(counts, state).value_or(0);
+    if (count <= 0 || size <= 0) continue;
+    // What is there is seen, however little it is.
+    const int cells = std::max(1, static_cast<int>(count / size * array_bar_cells));
+    std::string part;
+    for (int cell = 0; cell < cells; ++cell) part += block;
+    bar += paint_as(terminal, state, part);
+  }
+  return bar;
+}
+
+void add_array(const Terminal& terminal, const Json& job, Facts& facts) {
+  const Json& array = member(job, "array");
+  if (!array.is_object()) return;
+  const double parallel_max = number_of(array, "parallel_max").value_or(0);
+  facts.add("Array",
+            shown(array, "indices") +
+                (parallel_max > 0 ? "  at most " + human_number(parallel_max) + " at the same time"
+                                  : ""));
+  if (number_of(job, "index")) return;
+  facts.add("Elements",
+            (terminal.utf8 ? array_bar(terminal, array) + "  " : "") + array_progress(job));
+}
+
+/// Those of an array that say most: what failed, what runs, what will be tried again.
+void add_elements(const Terminal& terminal, const Json& job, std::string& text) {
+  const Json& elements = member(job, "elements");
+  if (!elements.is_array() || elements.empty()) return;
+  Table table({{"ELEMENT", true},
+               {"STATE"},
+               {"TRY", true},
+               {"NODE"},
+               {"STARTED"},
+               {"REASON", false, true}});
+  for (const Json& element : elements) {
+    const std::string reason = shown(element, "reason");
+    table.add({shown(job, "id") + '_' + shown(element, "index"),
+               paint_state(terminal, shown(element, "state")), shown(element, "attempt"),
+               shown(member(element, "node"), "hostname"), shown(element, "started"),
+               reason.empty() ? outcome(element) : reason});
+  }
+  text += '\n' + table.render(terminal, true);
+}
+
 std::string describe(const Terminal& terminal, const Json& job) {
   Facts facts(terminal);
   const std::string how = outcome(job);
-  facts.add("Job", shown(job, "id") + "  " + shown(job, "name"));
+  facts.add("Job", id_text(job) + "  " + shown(job, "name"));
   facts.add("State", paint_state(terminal, shown(job, "state")) + (how.empty() ? "" : "  " + how));
+  add_array(terminal, job, facts);
   facts.add("Reason", shown(job, "reason"));
   facts.add("Command", command_line(job));
   facts.add("Asks for", pairs(member(job, "request")));
@@ -95,7 +152,19 @@ std::string describe(const Terminal& terminal, const Json& job) {
   std::string text = facts.text();
   add_dependencies(terminal, job, text);
   add_attempts(terminal, job, text);
+  add_elements(terminal, job, text);
   return text;
+}
+
+/// What failed and what runs of an array, as far as it fits a screen.
+Result<void> fetch_elements(Master& master, Json& job) {
+  if (!member(job, "array").is_object() || number_of(job, "index")) return {};
+  const auto page =
+      master.get(job_path(shown(job, "id")) +
+                 "/elements?state=failed,running,held&limit=" + std::to_string(elements_shown));
+  if (!page) return tl::unexpected(page.error());
+  job["elements"] = member(*page, "elements");
+  return {};
 }
 
 struct Selectors {
@@ -105,17 +174,20 @@ struct Selectors {
 Result<int> show(const Context& context, const Selectors& selectors) {
   auto master = Master::find(context.master_flag);
   if (!master) return tl::unexpected(master.error());
-  const auto jobs = fetch_jobs(*master, selectors.given);
+  auto jobs = fetch_jobs(*master, selectors.given);
   if (!jobs) return tl::unexpected(jobs.error());
   if (context.json()) {
     context.print(pretty(document_of(*jobs)));
     return 0;
   }
   bool first = true;
-  for (const Json& job : *jobs) {
+  for (Json& job : *jobs) {
     if (context.names()) {
-      context.print(shown(job, "id") + '\n');
+      context.print(id_text(job) + '\n');
     } else {
+      if (auto fetched = fetch_elements(*master, job); !fetched) {
+        return tl::unexpected(fetched.error());
+      }
       context.print((first ? "" : "\n") + describe(context.out, job));
     }
     first = false;
@@ -125,12 +197,14 @@ Result<int> show(const Context& context, const Selectors& selectors) {
 
 std::string explain(const Terminal& terminal, const Json& why) {
   std::string summary = shown(why, "summary");
+  const auto index = number_of(why, "index");
   const std::string state = shown(why, "state");
   // The summary may begin with the state already.
   if (summary.starts_with(state)) summary.erase(0, state.size());
   while (summary.starts_with(' ')) summary.erase(0, 1);
-  std::string text = paint(terminal, "1", "job " + shown(why, "job")) + "  " +
-                     paint_state(terminal, state) + "  " + summary + '\n';
+  std::string text =
+      paint(terminal, "1", "job " + shown(why, "job") + (index ? '_' + human_number(*index) : "")) +
+      "  " + paint_state(terminal, state) + "  " + summary + '\n';
   for (const Json& detail : member(why, "details")) {
     if (detail.is_string()) text += "  - " + escape(detail.get_ref<const std::string&>()) + '\n';
   }

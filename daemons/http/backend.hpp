@@ -30,8 +30,7 @@ class MasterBackend {
   using OnResult = std::function<void(const Result<void>&)>;
   virtual void submit(std::vector<batch::JobSpec> jobs, std::string idempotency_key, bool dry_run,
                       OnSubmit callback) = 0;
-  virtual void control(batch::JobAction action, batch::JobId job, std::string reason,
-                       OnResult callback) = 0;
+  virtual void control(batch::ControlJob request, OnResult callback) = 0;
 
   /// The number of a run that was triggered, else 0.
   using OnSchedule = std::function<void(const Result<std::uint32_t>&)>;

@@ -200,7 +200,7 @@ void kill(MasterBackend& backend, const std::string& name, Responder responder) 
   if (live.empty()) return responder.reply(done());
   const auto left = std::make_shared<std::size_t>(live.size());
   for (const batch::JobId id : live) {
-    backend.control(batch::JobAction::cancel, id, "killed through Chronos' interface",
+    backend.control({0, batch::JobAction::cancel, id, "killed through Chronos' interface"},
                     [left, responder](const Result<void>&) mutable {
                       if (--*left == 0) responder.reply(done());
                     });

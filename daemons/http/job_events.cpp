@@ -89,10 +89,11 @@ void JobEvents::on_job_changed(const batch::JobChanged& change) {
   if (wanted.empty()) return;
 
   const Job* job = source_.find(change.job);
-  const bool over = batch::is_terminal(change.state);
+  // An element's change is told as its array's: the counts tell.
+  const bool over = !change.index && batch::is_terminal(change.state);
   const int exit_code = job != nullptr ? exit_code_of(*job) : 1;
   std::optional<std::string> text;
-  if (job != nullptr && job->state == change.state) text = source_.render(*job);
+  if (job != nullptr && (change.index || job->state == change.state)) text = source_.render(*job);
   for (const ListenerId id : wanted) {
     const auto found = listeners_.find(id);
     if (found == listeners_.end()) continue;

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <set>
 
+#include "batch/array.hpp"
+#include "batch/array_text.hpp"
 #include "batch/edge/job_json.hpp"
 #include "common/version.hpp"
 #include "http/chronos_routes.hpp"
@@ -88,6 +90,7 @@ class MasterHttp::Impl {
     add("GET", "/v1/jobs", &Impl::list_jobs);
     add("POST", "/v1/jobs", &Impl::submit);
     add("GET", "/v1/jobs/{job}", &Impl::job);
+    add("GET", "/v1/jobs/{job}/elements", &Impl::elements);
     add("GET", "/v1/jobs/{job}/why", &Impl::why);
     add("GET", "/v1/jobs/{job}/logs", &Impl::logs);
     add_control<batch::JobAction::cancel>("cancel");
@@ -175,13 +178,17 @@ class MasterHttp::Impl {
   // --- jobs ---
 
   Json to_json(const Job& job, bool with_attempts) const {
+    return batch::job_to_json(job, with_attempts, lookup());
+  }
+
+  batch::JobLookup lookup() const {
     batch::JobLookup lookup;
     lookup.job_name = [this](JobId id) {
       const Job* other = batch().find(id);
       return other != nullptr ? other->spec.name : std::string();
     };
     lookup.http_address = [this](AgentId id) { return http_address(id); };
-    return batch::job_to_json(job, with_attempts, lookup);
+    return lookup;
   }
 
   std::string http_address(AgentId id) const {
@@ -189,8 +196,36 @@ class MasterHttp::Impl {
     return found == master().agents().end() ? std::string() : found->second.record.http_address;
   }
 
-  /// By id, by name, or counted from the newest: `42`, `count`, `last`, `last-2`.
-  Result<const Job*> select(const std::string& selector) const {
+  /// A job, or elements of an array: `42`, `count`, `last`, `last-2`, `42_7`, `count[3,7-9]`.
+  struct Selected {
+    const Job* job;
+    Ranges elements;  ///< empty: the job as a whole
+    std::optional<std::uint32_t> index() const {
+      if (elements.empty()) return std::nullopt;
+      return static_cast<std::uint32_t>(elements.list().front().begin);
+    }
+  };
+
+  Result<Selected> select(const std::string& selector) const {
+    const auto split = batch::split_elements(selector);
+    if (!split) return tl::unexpected(split.error());
+    const auto found = select_job(split->job);
+    if (!found) return tl::unexpected(found.error());
+    const Job& job = **found;
+    if (split->elements.empty()) return Selected{&job, {}};
+    const std::string name = "job " + std::to_string(job.id);
+    if (!job.elements) {
+      return fail(ErrorCode::not_found, name + ": it is no array, it has no elements");
+    }
+    Ranges strange = split->elements;
+    strange -= job.spec.array->indices;
+    if (strange.empty()) return Selected{&job, split->elements};
+    return fail(ErrorCode::not_found,
+                name + ": it has no element " + std::to_string(strange.list().front().begin) +
+                    ", its elements are " + batch::indices_text(job.spec.array->indices));
+  }
+
+  Result<const Job*> select_job(const std::string& selector) const {
     if (selector == "last" || selector.starts_with("last-")) {
       const auto back = selector == "last" ? 0 : parse_number(selector.substr(5));
       if (back && *back <= last_max) {
@@ -210,23 +245,81 @@ class MasterHttp::Impl {
                 "job " + (id ? selector : "'" + selector + "'") + ": no such job");
   }
 
-  /// Calls `use` with the job, or answers that there is none.
+  /// Calls `use` with the job, or the one element, or answers what is wrong.
   template <class Use>
-  void with_job(const Params& params, Responder& responder, Use use) const {
+  void with_one(const Params& params, Responder& responder, Use use) const {
     const auto found = select(params.at("job"));
     if (!found) return responder.reply(problem(found.error()));
-    use(**found);
+    if (found->elements.count() > 1) {
+      return responder.reply(
+          problem(Error{ErrorCode::invalid_argument, "job " + std::to_string(found->job->id) +
+                                                         ": name one element, not " +
+                                                         std::to_string(found->elements.count())}));
+    }
+    use(*found);
+  }
+
+  Json to_json(const Selected& one) const {
+    return one.index() ? batch::element_to_json(*one.job, *one.index(), lookup())
+                       : to_json(*one.job, true);
   }
 
   void job(const HttpRequest&, const Params& params, Responder responder) {
-    with_job(params, responder,
-             [&](const Job& found) { responder.reply(json_response(to_json(found, true))); });
+    with_one(params, responder,
+             [&](const Selected& one) { responder.reply(json_response(to_json(one))); });
   }
 
   void why(const HttpRequest&, const Params& params, Responder responder) {
-    with_job(params, responder, [&](const Job& found) {
-      responder.reply(json_response(batch::why_to_json(batch().why(found, backend_.now()))));
+    with_one(params, responder, [&](const Selected& one) {
+      const Now now = backend_.now();
+      responder.reply(json_response(batch::why_to_json(
+          one.index() ? batch().why(*one.job, *one.index(), now) : batch().why(*one.job, now))));
     });
+  }
+
+  /// The elements of an array, in pages by index.
+  void elements(const HttpRequest& request, const Params& params, Responder responder) {
+    const auto known = check_parameters(request, {"state", "limit", "cursor"});
+    if (!known) return responder.reply(problem(known.error()));
+    const auto states = states_parameter(request);
+    if (!states) return responder.reply(problem(states.error()));
+    const auto limit = number_parameter(request, "limit", 1, options_.page_max);
+    if (!limit) return responder.reply(problem(limit.error()));
+    const auto cursor = number_parameter(request, "cursor", 0, batch::array_index_max);
+    if (!cursor) return responder.reply(problem(cursor.error()));
+    const auto found = select(params.at("job"));
+    if (!found) return responder.reply(problem(found.error()));
+    const Job& job = *found->job;
+    if (!job.elements) {
+      return responder.reply(
+          problem(Error{ErrorCode::invalid_argument,
+                        "job " + std::to_string(job.id) + ": it is no array, it has no elements"}));
+    }
+    Ranges wanted = found->elements.empty() ? job.spec.array->indices : found->elements;
+    if (*cursor) wanted -= Ranges({{0, **cursor}});
+    if (!states->empty()) wanted = in_states(job, *states, wanted);
+    const std::uint64_t count =
+        std::min<std::uint64_t>(wanted.count(), limit->value_or(options_.page_default));
+    const bool more = wanted.count() > count;
+    Json page = Json::array();
+    std::uint32_t last = 0;
+    const Ranges shown = wanted.lowest(count);
+    for (const Range& range : shown.list()) {
+      for (std::uint64_t index = range.begin; index <= range.end; ++index) {
+        last = static_cast<std::uint32_t>(index);
+        page.push_back(
+            batch::element_summary_to_json(job, last, batch::element_of(job, last).value()));
+      }
+    }
+    responder.reply(json_response({{"elements", std::move(page)},
+                                   {"next_cursor", more ? Json(std::to_string(last)) : Json()}}));
+  }
+
+  static Ranges in_states(const Job& job, const std::set<batch::JobState>& states,
+                          const Ranges& among) {
+    Ranges found;
+    for (const batch::JobState state : states) found += batch::elements_in(job, state, among);
+    return found;
   }
 
   void list_jobs(const HttpRequest& request, const Params&, Responder responder) {
@@ -314,15 +407,17 @@ class MasterHttp::Impl {
       if (!read) return responder.reply(problem(read.error()));
       reason = *read;
     }
-    with_job(params, responder, [&](const Job& found) {
-      backend_.control(action, found.id, reason,
-                       [this, id = found.id, responder](const Result<void>& result) mutable {
-                         if (!result) return responder.reply(problem(result.error()));
-                         const Job* now = batch().find(id);
-                         responder.reply(json_response(
-                             now != nullptr ? to_json(*now, true) : Json{{"id", id}}, 202));
-                       });
-    });
+    const auto found = select(params.at("job"));
+    if (!found) return responder.reply(problem(found.error()));
+    Selected one{nullptr, found->elements};
+    backend_.control(
+        {0, action, found->job->id, reason, found->elements},
+        [this, id = found->job->id, one, responder](const Result<void>& result) mutable {
+          if (!result) return responder.reply(problem(result.error()));
+          one.job = batch().find(id);
+          if (one.elements.count() > 1) one.elements = {};
+          responder.reply(json_response(one.job != nullptr ? to_json(one) : Json{{"id", id}}, 202));
+        });
   }
 
   static batch::InputResult<std::string> reason_of(const std::string& body) {
@@ -357,8 +452,8 @@ class MasterHttp::Impl {
           problem(Error{ErrorCode::invalid_argument, "query parameter 'stream' is '" + stream +
                                                          "'; it may be stdout or stderr"}));
     }
-    with_job(params, responder, [&](const Job& found) {
-      auto location = log_location(found, *attempt, stream);
+    with_one(params, responder, [&](const Selected& one) {
+      auto location = log_location(one, *attempt, stream);
       if (!location) return responder.reply(problem(location.error()));
       std::string query;
       for (const char* name : {"offset", "follow"}) {
@@ -370,17 +465,25 @@ class MasterHttp::Impl {
     });
   }
 
-  Result<std::string> log_location(const Job& job, std::optional<std::uint64_t> attempt,
+  Result<std::string> log_location(const Selected& one, std::optional<std::uint64_t> attempt,
                                    const std::string& stream) const {
-    const std::string name = "job " + std::to_string(job.id);
+    const batch::ElementId id{one.job->id, one.index()};
+    const std::string name = "job " + to_string(id);
+    if (one.job->elements && !id.index) {
+      return fail(ErrorCode::invalid_argument,
+                  name + " is an array; name an element, such as " + name.substr(4) + "_" +
+                      std::to_string(one.job->spec.array->indices.list().front().begin));
+    }
+    const batch::Execution job = id.index ? batch::element_of(*one.job, *id.index).value()
+                                          : static_cast<const batch::Execution&>(*one.job);
     if (job.attempts.empty()) {
       return fail(ErrorCode::failed_precondition,
                   name + " is " + to_string(job.state) + " and has no attempt yet");
     }
     // The latest run's, where several runs have attempts of one number.
-    const auto wanted = std::find_if(
-        job.attempts.rbegin(), job.attempts.rend(),
-        [&](const batch::Attempt& one) { return !attempt || one.attempt == *attempt; });
+    const auto wanted =
+        std::find_if(job.attempts.rbegin(), job.attempts.rend(),
+                     [&](const batch::Attempt& a) { return !attempt || a.attempt == *attempt; });
     if (wanted == job.attempts.rend()) {
       const std::uint32_t last = job.attempts.back().attempt;
       // One that may still come is not missing.
@@ -395,7 +498,7 @@ class MasterHttp::Impl {
       return fail(ErrorCode::unavailable,
                   name + ": agent " + librm::to_string(wanted->agent) + " has no HTTP address");
     }
-    const std::string task = batch::task_id({job.id, std::nullopt, wanted->run, wanted->attempt});
+    const std::string task = batch::task_id({id.job, id.index, wanted->run, wanted->attempt});
     return "http://" + address + "/v1/tasks/" + librm::to_string(*framework) + '/' +
            percent_encode(task) + "/files/" + stream;
   }
@@ -407,7 +510,7 @@ class MasterHttp::Impl {
     if (request.query.contains("job")) {
       const auto found = select(std::string(request.parameter("job")));
       if (!found) return responder.reply(problem(found.error()));
-      only = (*found)->id;
+      only = found->job->id;
     }
     events_.watch(responder.stream(event_stream()), only, request.header("Last-Event-ID"));
   }

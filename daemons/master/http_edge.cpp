@@ -29,9 +29,8 @@ class Backend final : public http::MasterBackend {
               OnSubmit callback) override {
     service_.submit(std::move(jobs), std::move(idempotency_key), dry_run, std::move(callback));
   }
-  void control(batch::JobAction action, batch::JobId job, std::string reason,
-               OnResult callback) override {
-    service_.control(action, job, std::move(reason), std::move(callback));
+  void control(batch::ControlJob request, OnResult callback) override {
+    service_.control(std::move(request), std::move(callback));
   }
   void add_schedule(batch::AddSchedule request, OnSchedule callback) override {
     service_.add_schedule(std::move(request), std::move(callback));

@@ -345,11 +345,10 @@ void MasterService::control_schedule(batch::ControlSchedule wanted, OnSchedule c
   impl_->post(batch::BatchEvent(std::move(wanted)));
 }
 
-void MasterService::control(batch::JobAction action, batch::JobId job, std::string reason,
-                            OnResult callback) {
-  const std::uint64_t request = ++impl_->request_last;
-  impl_->results.emplace(request, std::move(callback));
-  impl_->post(batch::BatchEvent(batch::ControlJob{request, action, job, std::move(reason)}));
+void MasterService::control(batch::ControlJob wanted, OnResult callback) {
+  wanted.request = ++impl_->request_last;
+  impl_->results.emplace(wanted.request, std::move(callback));
+  impl_->post(batch::BatchEvent(std::move(wanted)));
 }
 
 void MasterService::mark_agent_gone(AgentId agent, OnResult callback) {

@@ -65,7 +65,7 @@ class MasterService {
   /// All or nothing. An `idempotency_key` that was used before is answered as it was then.
   void submit(std::vector<batch::JobSpec> jobs, std::string idempotency_key, bool dry_run,
               OnSubmit callback);
-  void control(batch::JobAction action, batch::JobId job, std::string reason, OnResult callback);
+  void control(batch::ControlJob wanted, OnResult callback);
   /// Their `request` is filled in. The answer is the number of a run that was triggered, else 0.
   using OnSchedule = std::function<void(const Result<std::uint32_t>&)>;
   void add_schedule(batch::AddSchedule request, OnSchedule callback);

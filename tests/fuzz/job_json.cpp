@@ -2,6 +2,7 @@
 //
 // The sources are included, because they are small and no other fuzzer needs them.
 #include "batch/src/edge/job_json.cpp"
+#include "batch/src/core/array_text.cpp"
 #include "batch/src/core/job.cpp"
 #include "batch/src/edge/job_reader.cpp"
 #include "batch/src/edge/json_text.cpp"

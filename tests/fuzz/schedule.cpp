@@ -2,10 +2,10 @@
 // position; what is read can be written and read again; times never descend, searches find them.
 //
 // The sources are included, because they are small and no other fuzzer needs them.
+#include "batch/src/core/array_text.cpp"
 #include "batch/src/core/occurrences.cpp"
 #include "batch/src/core/schedule_expression.cpp"
 #include "batch/src/core/time_zones.cpp"
-#include "batch/src/edge/array_text.cpp"
 #include "batch/src/edge/posix_rule.cpp"
 
 #include <cstdlib>
@@ -76,7 +76,7 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
   if (data[0] == 'a') {
     round_trip(batch::parse_array(text), batch::parse_array);
   } else if (data[0] == 'e') {
-    round_trip(batch::parse_element_selector(text), batch::parse_element_selector);
+    round_trip(batch::split_elements(text), batch::split_elements);
   } else if (data[0] == 'p') {
     const auto rule = batch::PosixRule::parse(text);
     if (rule) (void)rule->instant_s(rule->offset_s(1'729'990'800));

@@ -76,7 +76,24 @@ batch::JobSpec Client::draw_job(const std::vector<batch::JobSpec>& before) {
   spec.hold = random.chance(1, 40);
   draw_request(spec);
   draw_dependencies(spec, before);
+  if (random.chance(1, 4)) draw_array(spec, before);
   return spec;
+}
+
+/// Small, so that each element meets some trouble; often after another one, element by element.
+void Client::draw_array(batch::JobSpec& spec, const std::vector<batch::JobSpec>& before) {
+  Prng& random = world_.random();
+  std::vector<Range> ranges;
+  for (std::uint64_t begin = random.below(3); ranges.size() < 1 + random.below(3);) {
+    ranges.push_back({begin, begin + random.below(3)});
+    begin = ranges.back().end + 1 + random.below(3);
+  }
+  spec.array.emplace();
+  spec.array->indices = Ranges(std::move(ranges));
+  if (random.chance(1, 2)) spec.array->parallel_max = static_cast<std::uint32_t>(random.below(3));
+  if (before.empty() || !before.back().array || random.chance(1, 3)) return;
+  spec.array->indices = before.back().array->indices;
+  spec.dependencies.push_back({before.back().name, batch::EdgeKind::corresponding});
 }
 
 void Client::draw_request(batch::JobSpec& spec) {
@@ -190,9 +207,27 @@ void Client::answer(const batch::SubmitAnswer& answer) {
     known_jobs_.push_back(job);
     // Accepted by a master that knew no agent yet: it would wait for a larger one for ever.
     if (submission.fits_nowhere) unwanted_.push_back(job);
-    if (!world_.random().chance(scenario_.cancel_percent, 100)) continue;
-    world_.after(world_.draw_skewed(Duration{}, seconds(60)), [this, job] { cancel(job); });
+    if (world_.random().chance(scenario_.cancel_percent, 100)) {
+      world_.after(world_.draw_skewed(Duration{}, seconds(60)), [this, job] { cancel(job); });
+    }
+    if (world_.random().chance(1, 5)) meddle_later(job);
   }
+}
+
+/// A person's second thoughts, on a job or on some of its elements; most are refused.
+void Client::meddle_later(batch::JobId job) {
+  world_.after(world_.draw_skewed(Duration{}, seconds(60)), [this, job] {
+    ClusterNode* leader = find_();
+    if (healed_ || leader == nullptr || !leader->running()) return;
+    Prng& random = world_.random();
+    const auto action = static_cast<batch::JobAction>(1 + random.below(5));
+    Ranges elements;
+    if (random.chance(1, 2)) elements = Ranges({{0, random.below(4)}});
+    world_.trace("client", std::string(batch::to_string(action)) + " " + std::to_string(job));
+    leader->post_batch(
+        batch::ControlJob{++request_last_, action, job, "a second thought", std::move(elements)});
+    if (random.chance(1, 2)) meddle_later(job);
+  });
 }
 
 void Client::cancel_unwanted() {
@@ -204,7 +239,7 @@ void Client::cancel(batch::JobId job) {
   if (leader == nullptr || !leader->running()) return;
   world_.trace("client", "cancels " + std::to_string(job));
   leader->post_batch(
-      batch::ControlJob{++request_last_, batch::JobAction::cancel, job, "no longer wanted"});
+      batch::ControlJob{++request_last_, batch::JobAction::cancel, job, "no longer wanted", {}});
 }
 
 bool Client::done() const {

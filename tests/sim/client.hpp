@@ -57,6 +57,8 @@ class Client {
   batch::JobSpec draw_job(const std::vector<batch::JobSpec>& before);
   void draw_request(batch::JobSpec& spec);
   void draw_dependencies(batch::JobSpec& spec, const std::vector<batch::JobSpec>& before);
+  void draw_array(batch::JobSpec& spec, const std::vector<batch::JobSpec>& before);
+  void meddle_later(batch::JobId job);
   void spoil(Submission& submission);
   void try_submit(std::size_t index);
   void answer(const batch::SubmitAnswer& answer);

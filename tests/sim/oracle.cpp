@@ -133,16 +133,21 @@ void Oracle::on_start(const sim::TaskTruth& truth) {
   if (!name) return world_.violation("task " + truth.key.task + " has no name of a job");
   const KnownJob* job = known(name->job, "started as " + truth.key.task);
   if (job == nullptr) return;
-  const auto attempt = job->attempts.find({name->run, name->attempt});
-  if (attempt == job->attempts.end()) {
+  const auto element = job->elements.find(name->index);
+  if (element == job->elements.end()) {
+    return world_.violation("task " + truth.key.task + " is of no element of its job");
+  }
+  const auto& attempts = element->second.attempts;
+  const auto attempt = attempts.find({name->run, name->attempt});
+  if (attempt == attempts.end()) {
     return world_.violation("task " + truth.key.task + " was started without a durable intent");
   }
   if (is_terminal(attempt->second.latest.state)) {
     world_.violation("task " + truth.key.task + " was started after it was known to be " +
                      to_string(attempt->second.latest.state));
   }
-  check_edges(job->job, truth.key.task);
-  check_overlap(*job, truth, *name);
+  check_edges(*job, *name);
+  check_overlap(*job, element->second, truth, *name);
 }
 
 void Oracle::on_end(const sim::TaskTruth& truth) {
@@ -150,9 +155,9 @@ void Oracle::on_end(const sim::TaskTruth& truth) {
 }
 
 /// Two attempts of one run at one time only where the policy says so.
-void Oracle::check_overlap(const KnownJob& known, const sim::TaskTruth& truth,
-                           const batch::TaskName& name) {
-  for (const auto& [number, attempt] : known.attempts) {
+void Oracle::check_overlap(const KnownJob& known, const KnownElement& element,
+                           const sim::TaskTruth& truth, const batch::TaskName& name) {
+  for (const auto& [number, attempt] : element.attempts) {
     if (number.first != name.run || number.second == name.attempt) continue;
     const sim::TaskTruth* other =
         truth_of(batch::task_id({name.job, name.index, number.first, number.second}));
@@ -164,37 +169,63 @@ void Oracle::check_overlap(const KnownJob& known, const sim::TaskTruth& truth,
   }
 }
 
-void Oracle::check_edges(const batch::Job& job, const std::string& task) {
-  for (const batch::Edge& edge : job.edges) {
-    if (satisfied(edge)) continue;
-    if (edge.state == batch::EdgeState::unsatisfiable &&
-        job.spec.on_dependency_failed == batch::OnDependencyFailed::run) {
-      continue;
+/// What edges are on record was checked when it was recorded.
+void Oracle::check_edges(const KnownJob& entry, const batch::TaskName& name) {
+  for (const batch::Edge& edge : entry.job.edges) {
+    const bool anyway = entry.job.spec.on_dependency_failed == batch::OnDependencyFailed::run;
+    bool allowed = edge.state == batch::EdgeState::satisfied ||
+                   (edge.state == batch::EdgeState::unsatisfiable && anyway);
+    if (edge.kind == batch::EdgeKind::corresponding && name.index && name.run == 1) {
+      const KnownElement* parent = known(batch::ElementId{edge.parent, name.index}, "a parent");
+      if (parent == nullptr) return;
+      allowed =
+          parent->state == batch::JobState::finished || (is_terminal(parent->state) && anyway);
+      if (allowed) mark("element after element");
     }
-    world_.violation("task " + task + " was started before its parent " +
+    if (allowed || (edge.kind == batch::EdgeKind::corresponding && name.run > 1)) continue;
+    world_.violation("task " + batch::task_id(name) + " was started before its parent " +
                      std::to_string(edge.parent) + " allows it (" + batch::to_string(edge.kind) +
                      ")");
   }
 }
 
+bool Oracle::was_started(const KnownJob& entry) const {
+  for (const auto& [index, element] : entry.elements) {
+    for (const auto& [number, attempt] : element.attempts) {
+      if (truth_of(batch::task_id({entry.job.id, index, number.first, number.second}))) return true;
+    }
+  }
+  return false;
+}
+
+batch::JobState Oracle::KnownJob::state() const {
+  using batch::JobState;
+  if (!job.spec.array) return elements.at(std::nullopt).state;
+  const auto some = [&](JobState state) {
+    return std::any_of(elements.begin(), elements.end(),
+                       [&](const auto& entry) { return entry.second.state == state; });
+  };
+  for (const JobState state : {JobState::running, JobState::pending, JobState::held,
+                               JobState::failed, JobState::cancelled}) {
+    if (some(state)) return state;
+  }
+  return JobState::finished;
+}
+
 bool Oracle::satisfied(const batch::Edge& edge) const {
   const auto parent = jobs_.find(edge.parent);
   if (parent == jobs_.end()) return false;
-  const batch::JobState state = parent->second.job.state;
+  const batch::JobState state = parent->second.state();
   switch (edge.kind) {
     case batch::EdgeKind::ok:
-    case batch::EdgeKind::corresponding:
       return state == batch::JobState::finished;
+    case batch::EdgeKind::corresponding:
     case batch::EdgeKind::any:
       return is_terminal(state);
     case batch::EdgeKind::not_ok:
       return state == batch::JobState::failed || state == batch::JobState::cancelled;
     case batch::EdgeKind::start:
-      return std::any_of(
-          parent->second.attempts.begin(), parent->second.attempts.end(), [&](const auto& attempt) {
-            return truth_of(batch::task_id(
-                       {edge.parent, {}, attempt.first.first, attempt.first.second})) != nullptr;
-          });
+      return was_started(parent->second);
   }
   return false;
 }
@@ -205,7 +236,7 @@ const sim::TaskTruth* Oracle::truth_of(const std::string& task) const {
 
 bool Oracle::terminal(batch::JobId job) const {
   const auto found = jobs_.find(job);
-  return found != jobs_.end() && is_terminal(found->second.job.state);
+  return found != jobs_.end() && is_terminal(found->second.state());
 }
 
 void Oracle::check_end(const ClusterNode& leader) {
@@ -214,12 +245,12 @@ void Oracle::check_end(const ClusterNode& leader) {
   for (const auto& [id, job] : leader.core().batch().jobs()) {
     const KnownJob* durable = known(id, "listed by the leader");
     if (durable == nullptr) continue;
-    if (durable->job.state != job.state) {
+    if (durable->state() != job.state) {
       world_.violation("job " + std::to_string(id) + ": the leader says " +
                        batch::to_string(job.state) + ", its records " +
-                       batch::to_string(durable->job.state));
+                       batch::to_string(durable->state()));
     }
-    mark(std::string("job ") + batch::to_string(job.state));
+    mark(std::string(job.elements ? "array " : "job ") + batch::to_string(job.state));
   }
   if (log_.alive() > 0) {
     world_.violation(std::to_string(log_.alive()) + " processes run on when all is over");

@@ -46,9 +46,19 @@ class Oracle {
   bool terminal(batch::JobId job) const;
 
  private:
-  struct KnownJob {
-    batch::Job job;  // as its records say
+  /// A job, or an element of an array, as its records say.
+  struct KnownElement {
+    batch::JobState state = batch::JobState::pending;
+    std::uint32_t run = 1;
+    std::optional<librm::WallTime> ended;
+    std::optional<std::int32_t> exit_code;
+    std::optional<std::int32_t> signal;
     std::map<std::pair<std::uint32_t, std::uint32_t>, batch::Attempt> attempts;  // of all times
+  };
+  struct KnownJob {
+    batch::Job job;  // what was submitted, and its edges
+    std::map<std::optional<std::uint32_t>, KnownElement> elements;  // of no index: the job itself
+    batch::JobState state() const;
   };
 
   void apply(const batch::FrameworkIdRecord& record);
@@ -63,14 +73,19 @@ class Oracle {
   void apply(const batch::ScheduleRunRecord& record);
   void apply(const batch::ScheduleChangeRecord& record);
   void apply(const batch::ScheduleRemovedRecord& record);
+  void apply(const batch::ElementActionRecord& record);
+  void apply(const batch::ElementsRecord&) {}
 
   KnownJob* known(batch::JobId job, std::string_view what);
-  void check_attempt(const KnownJob& known, const batch::Attempt& attempt);
-  void check_launch(const KnownJob& known, const batch::Attempt& attempt);
-  void check_edges(const batch::Job& job, const std::string& task);
+  KnownElement* known(const batch::ElementId& id, std::string_view what);
+  void check_attempt(const batch::ElementId& id, const batch::Attempt& attempt);
+  void check_launch(const batch::ElementId& id, batch::LostPolicy lost, const KnownElement& element,
+                    const batch::Attempt& attempt);
+  void check_edges(const KnownJob& known, const batch::TaskName& name);
   bool satisfied(const batch::Edge& edge) const;
-  void check_overlap(const KnownJob& known, const librm::sim::TaskTruth& truth,
-                     const batch::TaskName& name);
+  bool was_started(const KnownJob& known) const;
+  void check_overlap(const KnownJob& known, const KnownElement& element,
+                     const librm::sim::TaskTruth& truth, const batch::TaskName& name);
   void on_agent(librm::sim::AgentNode& agent);
   void on_cluster(ClusterNode& node);
   void check_allocator(const ClusterNode& node);

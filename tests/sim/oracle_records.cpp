@@ -20,8 +20,24 @@ void Oracle::apply(const batch::FrameworkIdRecord& record) { framework_ = record
 
 void Oracle::apply(const batch::JobsRecord& record) {
   for (const batch::Job& job : record.jobs) {
-    if (!jobs_.try_emplace(job.id, KnownJob{job, {}}).second) {
-      world_.violation("job id " + std::to_string(job.id) + " was used twice");
+    const auto [entry, is_new] = jobs_.try_emplace(job.id, KnownJob{job, {}});
+    if (!is_new) world_.violation("job id " + std::to_string(job.id) + " was used twice");
+    KnownElement element;
+    element.state = job.state;
+    element.ended = job.ended;
+    if (job.spec.array) {
+      for (const Range& range : job.spec.array->indices.list()) {
+        for (std::uint64_t index = range.begin; index <= range.end; ++index) {
+          entry->second.elements[static_cast<std::uint32_t>(index)] = element;
+        }
+      }
+    } else {
+      entry->second.elements[std::nullopt] = element;
+    }
+    for (const batch::Edge& edge : job.edges) {
+      if (edge.state != batch::EdgeState::satisfied || satisfied(edge)) continue;
+      world_.violation("job " + std::to_string(job.id) + ": its edge to " +
+                       std::to_string(edge.parent) + " was never satisfied");
     }
   }
 }
@@ -61,68 +77,123 @@ Oracle::KnownJob* Oracle::known(batch::JobId job, std::string_view what) {
   return nullptr;
 }
 
+Oracle::KnownElement* Oracle::known(const batch::ElementId& id, std::string_view what) {
+  KnownJob* job = known(id.job, what);
+  if (job == nullptr) return nullptr;
+  const auto found = job->elements.find(id.index);
+  if (found != job->elements.end()) return &found->second;
+  world_.violation("job " + to_string(id) + " was " + std::string(what) + " and is no element");
+  return nullptr;
+}
+
 void Oracle::apply(const batch::LaunchRecord& record) {
-  for (const auto& [job, attempt] : record.launches) {
-    KnownJob* entry = known(job, "launched");
-    if (entry == nullptr) continue;
-    check_launch(*entry, attempt);
-    entry->attempts[{attempt.run, attempt.attempt}] = attempt;
-    entry->job.state = batch::JobState::running;
+  for (const batch::LaunchRecord::Launch& launch : record.launches) {
+    const batch::ElementId id{launch.job, launch.index};
+    KnownElement* element = known(id, "launched");
+    if (element == nullptr) continue;
+    const batch::JobSpec& spec = jobs_.at(id.job).job.spec;
+    check_launch(id, spec.lost, *element, launch.attempt);
+    element->attempts[{launch.attempt.run, launch.attempt.attempt}] = launch.attempt;
+    element->state = batch::JobState::running;
     mark("launch");
+    if (!id.index) continue;
+    mark("launch of an element");
+    std::uint32_t running = 0;
+    for (const auto& [index, one] : jobs_.at(id.job).elements) {
+      if (one.state == batch::JobState::running) ++running;
+    }
+    const std::uint32_t parallel_max = spec.array->parallel_max;
+    if (parallel_max != 0 && running > parallel_max && spec.lost != batch::LostPolicy::rerun) {
+      world_.violation("job " + std::to_string(id.job) + ": " + std::to_string(running) +
+                       " elements run, at most " + std::to_string(parallel_max) + " may");
+    }
   }
 }
 
 /// Whether another attempt may begin, given what is known of the earlier ones.
-void Oracle::check_launch(const KnownJob& entry, const batch::Attempt& attempt) {
+void Oracle::check_launch(const batch::ElementId& id, batch::LostPolicy lost,
+                          const KnownElement& element, const batch::Attempt& attempt) {
   const std::string name =
-      "attempt " + std::to_string(attempt.attempt) + " of job " + std::to_string(entry.job.id);
-  if (is_terminal(entry.job.state)) world_.violation(name + " is launched after the job's end");
-  for (const auto& [number, earlier] : entry.attempts) {
+      "attempt " + std::to_string(attempt.attempt) + " of job " + to_string(id);
+  if (element.state != batch::JobState::pending) {
+    world_.violation(name + " is launched while it is " + batch::to_string(element.state));
+  }
+  for (const auto& [number, earlier] : element.attempts) {
     if (number.first != attempt.run) continue;
     if (number.second >= attempt.attempt) {
       world_.violation(name + " is launched after attempt " + std::to_string(number.second));
     }
-    if (is_terminal(earlier.latest.state) || entry.job.spec.lost == batch::LostPolicy::rerun) {
-      continue;
-    }
+    if (is_terminal(earlier.latest.state) || lost == batch::LostPolicy::rerun) continue;
     world_.violation(name + " is launched while attempt " + std::to_string(number.second) +
                      " is not known to be over");
   }
 }
 
 void Oracle::apply(const batch::JobChangeRecord& record) {
-  KnownJob* entry = known(record.job, "changed");
-  if (entry == nullptr) return;
-  batch::Job& job = entry->job;
-  if (is_terminal(job.state) &&
-      (record.state != job.state || record.exit_code != job.exit_code ||
-       record.signal != job.signal || record.ended != job.ended || record.run != job.run)) {
-    world_.violation("job " + std::to_string(record.job) + " was " + batch::to_string(job.state) +
+  const batch::ElementId id{record.job, record.index};
+  KnownElement* element = known(id, "changed");
+  if (element == nullptr) return;
+  const bool retried =
+      record.state == batch::JobState::pending && record.run == element->run + 1 && !record.attempt;
+  if (is_terminal(element->state) && !retried &&
+      (record.state != element->state || record.exit_code != element->exit_code ||
+       record.signal != element->signal || record.ended != element->ended ||
+       record.run != element->run)) {
+    world_.violation("job " + to_string(id) + " was " + batch::to_string(element->state) +
                      " and becomes " + batch::to_string(record.state));
   }
-  job.state = record.state;
-  job.run = record.run;
-  job.exit_code = record.exit_code;
-  job.signal = record.signal;
-  job.ended = record.ended;
+  element->state = record.state;
+  element->run = record.run;
+  element->exit_code = record.exit_code;
+  element->signal = record.signal;
+  element->ended = record.ended;
   if (!record.attempt) return;
-  batch::Attempt& attempt = entry->attempts[{record.attempt->run, record.attempt->attempt}];
+  batch::Attempt& attempt = element->attempts[{record.attempt->run, record.attempt->attempt}];
   if (is_terminal(attempt.latest.state) && attempt.latest.state != record.attempt->latest.state) {
     world_.violation("attempt " + std::to_string(record.attempt->attempt) + " of job " +
-                     std::to_string(record.job) + " was " + to_string(attempt.latest.state) +
-                     " and becomes " + to_string(record.attempt->latest.state));
+                     to_string(id) + " was " + to_string(attempt.latest.state) + " and becomes " +
+                     to_string(record.attempt->latest.state));
   }
   attempt = *record.attempt;
-  check_attempt(*entry, attempt);
+  check_attempt(id, attempt);
+}
+
+/// An action changes what it suits, and nothing else.
+void Oracle::apply(const batch::ElementActionRecord& record) {
+  using batch::JobAction;
+  using batch::JobState;
+  KnownJob* job = known(record.job, "acted on");
+  if (job == nullptr) return;
+  mark(std::string("elements: ") + batch::to_string(record.action));
+  for (auto& [index, element] : job->elements) {
+    if (!record.indices.contains(Ranges({{*index, *index}}))) continue;
+    const bool waits = element.state == JobState::pending || element.state == JobState::held;
+    if (record.action == JobAction::cancel && waits) {
+      element.state = JobState::cancelled;
+      element.ended = record.at;
+    } else if (record.action == JobAction::hold && element.state == JobState::pending) {
+      element.state = JobState::held;
+    } else if (record.action == JobAction::release && element.state == JobState::held) {
+      element.state = JobState::pending;
+    } else if (record.action == JobAction::requeue && element.state == JobState::running) {
+      ++element.run;
+    } else if (record.action == JobAction::retry && is_terminal(element.state) &&
+               element.state != JobState::finished) {
+      const std::uint32_t run = element.attempts.empty() ? element.run : element.run + 1;
+      auto attempts = std::move(element.attempts);
+      element = {};
+      element.attempts = std::move(attempts);
+      element.run = run;
+    }
+  }
 }
 
 /// A result on record is what really happened.
-void Oracle::check_attempt(const KnownJob& entry, const batch::Attempt& attempt) {
+void Oracle::check_attempt(const batch::ElementId& id, const batch::Attempt& attempt) {
   const StatusUpdate& latest = attempt.latest;
   if (!is_terminal(latest.state)) return;
   mark(std::string("attempt ") + to_string(latest.state));
-  const std::string task =
-      batch::task_id({entry.job.id, std::nullopt, attempt.run, attempt.attempt});
+  const std::string task = batch::task_id({id.job, id.index, attempt.run, attempt.attempt});
   const std::string claim = "task " + task + " is recorded as " + to_string(latest.state);
   const sim::TaskTruth* truth = truth_of(task);
   if (latest.state == TaskState::dropped) {
@@ -149,14 +220,18 @@ void Oracle::check_attempt(const KnownJob& entry, const batch::Attempt& attempt)
 void Oracle::apply(const batch::EdgeRecord& record) {
   KnownJob* entry = known(record.child, "given an edge");
   if (entry == nullptr) return;
+  // What a person releases waits for nothing that can never come true.
+  bool given_up = false;
   for (batch::Edge& edge : entry->job.edges) {
     if (edge.parent != record.edge.parent || edge.kind != record.edge.kind) continue;
-    if (edge.state != batch::EdgeState::pending && edge.state != record.edge.state) {
+    if (edge.state == batch::EdgeState::satisfied && edge.state != record.edge.state) {
       world_.violation("an edge of job " + std::to_string(record.child) + " changed its mind");
     }
+    given_up =
+        edge.state == batch::EdgeState::unsatisfiable && entry->state() == batch::JobState::held;
     edge = record.edge;
   }
-  if (record.edge.state == batch::EdgeState::satisfied && !satisfied(record.edge)) {
+  if (record.edge.state == batch::EdgeState::satisfied && !given_up && !satisfied(record.edge)) {
     world_.violation("job " + std::to_string(record.child) + ": the edge to " +
                      std::to_string(record.edge.parent) + " is not satisfied");
   }

@@ -213,6 +213,7 @@ def test_every_route_of_the_master(master, cluster, job):
     status, answer = master.ask("POST", "/v1/jobs", "/v1/jobs?dry_run=1", {"command": "true"})
     assert status == 200 and answer["dry_run"], answer
     check_job_control(master)
+    check_arrays(master, cluster)
     check_schedules(master)
     for root in ("/scheduler", "/v1/scheduler"):
         check_chronos(master, root)
@@ -229,6 +230,37 @@ def check_job_control(master):
         assert status == wanted, (verb, status, answer)
     assert master.get("/v1/graph", "/v1/graph?job=kept")["nodes"][0]["name"] == "kept"
     assert master.get("/v1/graph")["edges"] == []
+
+
+def check_arrays(master, cluster):
+    status, answer = master.ask("POST", "/v1/jobs", body={
+        "name": "some", "command": "test $RM_ARRAY_INDEX != 3; exit $?", "array": "1-5:2%2"})
+    assert status == 201, answer
+    job = answer["jobs"][0]["id"]
+    [ended] = cluster.wait_terminal([job])
+    assert ended["state"] == "failed" and ended["reason"] == "1 of 3 elements failed: 3", ended
+    assert ended["array"]["counts"]["finished"] == 2 and ended["array"]["parallel_max"] == 2
+    route = "/v1/jobs/{job}/elements"
+    page = master.get(route, f"/v1/jobs/{job}/elements?limit=2")
+    assert [element["index"] for element in page["elements"]] == [1, 3], page
+    page = master.get(route, f"/v1/jobs/{job}/elements?cursor={page['next_cursor']}")
+    assert [element["index"] for element in page["elements"]] == [5] and not page["next_cursor"]
+    [element] = master.get(route, f"/v1/jobs/{job}/elements?state=failed")["elements"]
+    assert element["task"] == f"{job}_3.1.1" and element["exit_code"] == 1, element
+    element = master.get("/v1/jobs/{job}", f"/v1/jobs/{job}_3")
+    assert element["index"] == 3 and element["attempts"][0]["exit_code"] == 1, element
+    assert master.get("/v1/jobs/{job}/why", f"/v1/jobs/some%5B3%5D/why")["index"] == 3
+    for selector, wanted in [(f"{job}_2", 404), (f"{job}%5B1,3%5D", 400), (f"{job}%5B", 400),
+                             (f"{job}%5B2-3%5D", 404)]:
+        status, answer = master.ask("GET", "/v1/jobs/{job}", f"/v1/jobs/{selector}")
+        assert status == wanted, (selector, status, answer)
+    retry = "/v1/jobs/{job}/retry"
+    status, answer = master.ask("POST", retry, f"/v1/jobs/{job}_1/retry")
+    assert status == 409 and "element 1 is finished" in answer["detail"], answer
+    status, answer = master.ask("POST", retry, f"/v1/jobs/{job}%5B3%5D/retry")
+    assert status == 202 and answer["index"] == 3 and answer["run"] == 2, answer
+    [ended] = cluster.wait_terminal([job])
+    assert ended["state"] == "failed", ended
 
 
 def check_schedules(master):

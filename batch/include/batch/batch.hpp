@@ -36,21 +36,13 @@ struct SubmitJobs {
   bool dry_run = false;  ///< validated, not stored
 };
 
-enum class JobAction : std::uint8_t {
-  cancel,   ///< ends it; the reason is kept
-  hold,     ///< does not start it until it is released
-  release,  ///< the opposite; dependencies that can never be satisfied count as satisfied
-  requeue,  ///< kills what runs and starts it anew, as its next run
-  retry,    ///< starts a job that failed or was cancelled anew, as its next run
-};
-const char* to_string(JobAction action);
-
 /// A person's word on a job.
 struct ControlJob {
   std::uint64_t request = 0;
   JobAction action = JobAction::cancel;
   JobId job = 0;
   std::string reason;
+  librm::Ranges elements = {};  ///< of an array: those that are meant; empty: all
 };
 
 /// A new schedule, or with `replace` another specification for one that may be there.
@@ -128,9 +120,11 @@ struct ScheduleAnswer {
   librm::Result<std::uint32_t> run;  ///< that was triggered, else 0
 };
 
-/// A job changed: for event streams. Durable like every output.
+/// A job, or an element of an array, changed: for event streams. Durable like every output. What
+/// elements do together, such as being cancelled, is told as a change of the whole alone.
 struct JobChanged {
   JobId job = 0;
+  std::optional<std::uint32_t> index;
   JobState state = JobState::pending;
   std::string reason;
   std::uint32_t attempt = 0;
@@ -152,9 +146,11 @@ using BatchOutput = std::variant<SubmitAnswer, ControlAnswer, ScheduleAnswer, Jo
 using BatchActions = librm::ActionList<BatchRecord, BatchOutput>;
 
 struct BatchOptions {
-  librm::FrameworkInfo framework;          ///< name `batch`, long failover timeout
-  std::uint32_t jobs_max = 1'000'000;      ///< live ones; a submission beyond is refused
-  std::uint32_t ended_jobs_max = 100'000;  ///< kept after their end, oldest forgotten first
+  librm::FrameworkInfo framework;  ///< name `batch`, long failover timeout
+  /// Live ones, each element of an array counted as one; a submission beyond is refused.
+  std::uint32_t jobs_max = 1'000'000;
+  /// Kept after their end, oldest forgotten first; elements count.
+  std::uint32_t ended_jobs_max = 100'000;
   librm::Duration refuse_for = librm::seconds(3600);  ///< of offers that serve no waiting job
   librm::Duration dropped_retry_delay = librm::milliseconds(100);
   std::uint32_t dependency_max = 1000;  ///< per job
@@ -166,6 +162,7 @@ struct BatchOptions {
 /// Why a job waits, from job to dependency to quota to node, with the amounts.
 struct Why {
   JobId job = 0;
+  std::optional<std::uint32_t> index;  ///< of an array's element, where that was asked for
   JobState state = JobState::pending;
   std::string summary;               ///< one line
   std::vector<std::string> details;  ///< one line each, most important first
@@ -212,17 +209,32 @@ class BatchCore {
   std::optional<librm::FrameworkId> framework() const;
   /// `now` dates retries; agents come from the last ClusterShape and the offers held.
   Why why(const Job& job, librm::Now now) const;
+  /// Of one element of an array; precondition: it has that index.
+  Why why(const Job& job, std::uint32_t index, librm::Now now) const;
 
  private:
   struct TimerKey {
     enum class Kind : std::uint8_t { retry, fence };
     Kind kind = Kind::retry;
-    JobId job = 0;
+    ElementId element;
     std::uint32_t attempt = 0;  ///< of a fence
     auto operator<=>(const TimerKey&) const = default;
   };
+  /// A job, or an element of an array that was launched.
+  struct Element {
+    Job& job;
+    Execution& execution;  ///< of a job that is no array, the job itself
+    std::optional<std::uint32_t> index;
+    ElementId id() const { return {job.id, index}; }
+    librm::TaskId task(const Attempt& attempt) const {
+      return task_id({job.id, index, attempt.run, attempt.attempt});
+    }
+  };
+  class Startable;   ///< what of a job could be launched now
   struct Bin;        ///< the offers of one agent and role, and what is launched there
   struct NodeUsage;  ///< what why() knows of an agent
+
+  void resume_job(librm::Now now, Job& job);
 
   // batch_apply.cpp: records into state
   void apply_one(const FrameworkIdRecord& record);
@@ -237,6 +249,11 @@ class BatchCore {
   void apply_one(const ScheduleRunRecord& record);
   void apply_one(const ScheduleChangeRecord& record);
   void apply_one(const ScheduleRemovedRecord& record);
+  void apply_one(const ElementActionRecord& record);
+  void apply_one(const ElementsRecord& record);
+  std::optional<Element> find_element(const ElementId& id);
+  template <class Change>
+  void alter(const ElementId& id, Change change);
   void put_job(const Job& job);
   void index_schedule(const Schedule& schedule);
   void unindex_schedule(const Schedule& schedule);
@@ -244,7 +261,9 @@ class BatchCore {
   void index_job(const Job& job);
   void unindex_job(const Job& job);
   void remember_key(const std::string& key, std::vector<JobId> jobs);
-  Job durable_form(const Job& job) const;
+  void index_attempts(const ElementId& id, const Execution& execution);
+  Execution durable_form(const ElementId& id, Execution execution) const;
+  void snapshot_job(const Job& job, std::vector<BatchRecord>& records) const;
   void persist(BatchRecord record, BatchActions& out);
 
   // batch_submit.cpp
@@ -257,39 +276,48 @@ class BatchCore {
   librm::Result<void> check_submission(const SubmitJobs& request,
                                        const std::vector<JobSpec>& specs) const;
   librm::Result<std::vector<Edge>> resolve(
-      const JobSpec& spec, const std::map<std::string_view, std::size_t>& by_name) const;
+      const std::vector<JobSpec>& specs, const JobSpec& spec,
+      const std::map<std::string_view, std::size_t>& by_name) const;
   librm::Result<void> check_size(const JobSpec& spec) const;
   std::string free_name(JobId id) const;
 
   // batch_update.cpp: what becomes of attempts
   void on_update(librm::Now now, const librm::StatusUpdate& update, BatchActions& out);
-  void on_progress(librm::Now now, Job& job, Attempt& attempt, const librm::StatusUpdate& update,
-                   BatchActions& out);
-  void on_end(librm::Now now, Job& job, Attempt attempt, BatchActions& out);
-  void on_unreachable(librm::Now now, Job& job, const Attempt& attempt, BatchActions& out);
+  void on_progress(librm::Now now, const Element& element, Attempt& attempt,
+                   const librm::StatusUpdate& update, BatchActions& out);
+  void on_started(const Element& element, librm::WallTime started);
+  void on_end(librm::Now now, const Element& element, Attempt attempt, BatchActions& out);
+  void on_unreachable(librm::Now now, const Element& element, const Attempt& attempt,
+                      BatchActions& out);
   void kill_stray(librm::Now now, const librm::StatusUpdate& update, BatchActions& out);
   void on_fence(librm::Now now, const TimerKey& key, BatchActions& out);
-  void decide(librm::Now now, const Job& job, Attempt& attempt, JobChangeRecord& change) const;
-  void again(librm::Now now, const Job& job, const Attempt& attempt, JobChangeRecord& change) const;
-  void kill_attempts(librm::Now now, const Job& job, const Attempt* except, BatchActions& out);
+  void decide(librm::Now now, const Element& element, Attempt& attempt,
+              JobChangeRecord& change) const;
+  void again(librm::Now now, const Execution& execution, const Attempt& attempt,
+             JobChangeRecord& change) const;
+  void kill_attempts(librm::Now now, const Element& element, const Attempt* except,
+                     BatchActions& out);
 
   // batch_change.cpp: changes of a job's state and what follows
-  JobChangeRecord change_of(const Job& job) const;
   void change(librm::Now now, JobChangeRecord record, BatchActions& out);
-  void announce(const Job& job, BatchActions& out) const;
-  void refresh(librm::Now now, const Job& job);
-  void end_job(librm::Now now, const Job& job, JobState state, std::string reason,
-               BatchActions& out);
+  void follow_change(librm::Now now, const Element& element, bool was_over, BatchActions& out);
+  void announce(const ElementId& id, const Execution& execution, BatchActions& out) const;
+  void refresh(const Job& job);
+  void refresh(const Element& element);
+  bool can_start(const Job& job) const;
+  bool waits_for_retry(const ElementId& id) const;
 
   // batch_control.cpp: what people ask for
   void on_control(librm::Now now, const ControlJob& request, BatchActions& out);
-  librm::Result<void> cancel(librm::Now now, const Job& job, const std::string& reason,
-                             BatchActions& out);
-  librm::Result<void> hold(librm::Now now, const Job& job, const std::string& reason,
-                           BatchActions& out);
-  librm::Result<void> release(librm::Now now, const Job& job, BatchActions& out);
-  librm::Result<void> requeue(librm::Now now, const Job& job, BatchActions& out);
-  librm::Result<void> retry(librm::Now now, const Job& job, BatchActions& out);
+  librm::Result<void> control(librm::Now now, Job& job, const ControlJob& request,
+                              BatchActions& out);
+  librm::Result<void> control_elements(librm::Now now, Job& job, const ControlJob& request,
+                                       BatchActions& out);
+  librm::Result<std::vector<EdgeRecord>> edges_before(const Job& job, JobAction action) const;
+  librm::Result<void> may_retry(const Job& job) const;
+  void act(librm::Now now, Job& job, JobAction action, std::string reason, BatchActions& out);
+  void act(librm::Now now, Job& job, JobAction action, const librm::Ranges& indices,
+           std::string reason, BatchActions& out);
 
   // batch_schedules.cpp: what a schedule does as time passes and runs end
   void resume_schedules(librm::Now now, BatchActions& out);
@@ -326,8 +354,11 @@ class BatchCore {
 
   // batch_edges.cpp
   void settle_edges(librm::Now now, BatchActions& out);
-  void settle_children(librm::Now now, JobId parent, BatchActions& out);
-  void settle_job(librm::Now now, const Job& job, BatchActions& out);
+  void settle_children(librm::Now now, const ElementId& parent, BatchActions& out);
+  void settle_job(librm::Now now, Job& job, BatchActions& out);
+  void begin_corresponding(librm::Now now, Job& job, BatchActions& out);
+  void settle_corresponding(librm::Now now, Job& child, const librm::Ranges& indices,
+                            BatchActions& out);
 
   // batch_session.cpp: the session with the master
   void session_step(librm::Now now, const librm::FrameworkEvent& event, BatchActions& out);
@@ -341,7 +372,8 @@ class BatchCore {
   void match_offers(librm::Now now, BatchActions& out);
   std::vector<Bin> gather_bins(librm::Now now) const;
   LaunchRecord fill(librm::Now now, std::vector<Bin>& bins, std::vector<JobId>& unfit);
-  LaunchRecord::Launch plan_launch(librm::Now now, const Job& job, Bin& bin) const;
+  LaunchRecord::Launch plan_launch(librm::Now now, const Job& job,
+                                   std::optional<std::uint32_t> index, Bin& bin) const;
   void answer_offers(librm::Now now, std::vector<Bin>& bins, const std::vector<JobId>& unfit,
                      BatchActions& out);
   std::string refusal(const Bin& bin, const std::vector<JobId>& unfit) const;
@@ -349,8 +381,14 @@ class BatchCore {
   void forget_ended(BatchActions& out);
   bool in_live_run(JobId id) const;
 
+  // batch_invariants.cpp
+  bool attempts_indexed(const ElementId& id, const Execution& one) const;
+
   // batch_why.cpp
-  void explain_waiting(const Job& job, librm::Now now, Why& why) const;
+  Why why(const Job& job, const ElementId& id, const Execution& execution, librm::Now now) const;
+  void explain_waiting(const Job& job, const ElementId& id, const Execution& execution,
+                       librm::Now now, Why& why) const;
+  bool may_start_beside(const Job& job, const ElementId& id, const Edge& edge) const;
   void explain_nodes(const Job& job, Why& why) const;
   std::vector<NodeUsage> node_usage() const;
 
@@ -369,7 +407,9 @@ class BatchCore {
   std::set<std::pair<std::string, JobId>> names_;  ///< the highest id of a name is its live job
   std::set<std::pair<JobId, JobId>> children_;     ///< parent, live child
   std::set<std::pair<librm::WallTime, JobId>> ended_;
-  std::set<JobId> with_live_attempts_;
+  std::set<ElementId> with_live_attempts_;
+  std::uint64_t live_size_ = 0;   ///< jobs and elements of jobs that are not over
+  std::uint64_t ended_size_ = 0;  ///< of those that are
   std::set<std::pair<std::string, std::string>> schedule_children_;  ///< parent, child
   std::set<std::pair<librm::WallTime, std::string>> schedule_wakes_;
 
@@ -379,13 +419,15 @@ class BatchCore {
   librm::FrameworkCore session_;
   std::string session_refusal_;  ///< the master's last fatal word
   ClusterShape shape_;
-  std::set<JobId> started_in_memory_;    ///< their `started` is known from an update only
-  std::deque<JobId> settling_;           ///< children of these may have become ready
-  std::deque<ScheduleRef> ending_runs_;  ///< a job of these has ended
+  std::set<ElementId> started_in_memory_;  ///< their `started` is known from an update only
+  std::deque<ElementId> settling_;         ///< children of these may have become ready
+  std::deque<ScheduleRef> ending_runs_;    ///< a job of these has ended
   std::vector<librm::UpdateAck> acks_;
   detail::TimerQueue<TimerKey> timers_;
   detail::ReadyQueue ready_;
-  bool suppressed_ = false;      ///< the master was told to make no offers
+  std::map<JobId, std::set<std::uint32_t>> retriable_;  ///< launched elements that could start now
+  std::map<JobId, librm::Ranges> eligible_;  ///< of arrays with after_corr: their parents allow it
+  bool suppressed_ = false;                  ///< the master was told to make no offers
   bool offers_refused_ = false;  ///< filters may hide agents from what becomes ready now
   bool revive_ = false;          ///< something became ready that those filters do not know
 };

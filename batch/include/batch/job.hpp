@@ -1,6 +1,8 @@
 // Jobs as values: what is submitted, what became of it, and how its parts are named.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -15,6 +17,7 @@
 #include "librm/cluster/task.hpp"
 #include "librm/resource/attributes.hpp"
 #include "librm/resource/request.hpp"
+#include "librm/resource/resources.hpp"
 
 namespace batch {
 
@@ -82,6 +85,16 @@ struct ScheduleRef {
   bool operator==(const ScheduleRef&) const = default;
 };
 
+inline constexpr std::uint64_t array_index_max = 4'294'967'294;
+inline constexpr std::uint64_t array_elements_max = 1'000'000;
+
+/// The same command once for each index; the tasks find theirs in `RM_ARRAY_INDEX`.
+struct ArraySpec {
+  librm::Ranges indices;           ///< 1..array_elements_max of 0..array_index_max
+  std::uint32_t parallel_max = 0;  ///< elements that run at the same time; 0: any number
+  bool operator==(const ArraySpec&) const = default;
+};
+
 /// What somebody asks for. Defaults are those of every interface.
 struct JobSpec {
   std::string name;  ///< empty: `job-<id>`; 1..128 of `[A-Za-z0-9._-]`; one live job per name
@@ -105,6 +118,7 @@ struct JobSpec {
   std::vector<PatternConstraint> patterns;
   std::string image;  ///< of a container. Not supported yet: such a job fails at once and says so
   Dialect dialect = Dialect::rm;
+  std::optional<ArraySpec> array;
   bool operator==(const JobSpec&) const = default;
 };
 
@@ -121,6 +135,15 @@ constexpr bool is_terminal(JobState state) {
   return state == JobState::finished || state == JobState::failed || state == JobState::cancelled;
 }
 
+enum class JobAction : std::uint8_t {
+  cancel = 1,   ///< ends it; the reason is kept
+  hold = 2,     ///< does not start it until it is released
+  release = 3,  ///< the opposite; dependencies that can never be satisfied count as satisfied
+  requeue = 4,  ///< kills what runs and starts it anew, as its next run
+  retry = 5,    ///< starts what failed or was cancelled anew, as its next run
+};
+const char* to_string(JobAction action);
+
 /// One attempt of one run; its task id is `job.run.attempt`, or `job_index.run.attempt` for an
 /// element of an array.
 struct Attempt {
@@ -136,25 +159,73 @@ struct Attempt {
   bool operator==(const Attempt&) const = default;
 };
 
-struct Job {
-  JobId id = 0;
-  JobSpec spec;
-  std::vector<Edge> edges;
-  std::optional<ScheduleRef> schedule;  ///< that started it
+/// What became of a job, or of one element of an array.
+struct Execution {
   JobState state = JobState::pending;
   std::string reason;  ///< why it is in this state, where there is something to say
   bool cancel_requested = false;
-  std::uint32_t run = 1;       ///< counted up by requeue and retry
-  std::uint32_t failures = 0;  ///< attempts of this run that failed and counted
-  librm::WallTime submitted;
+  std::uint32_t run = 1;                   ///< counted up by requeue and retry
+  std::uint32_t failures = 0;              ///< attempts of this run that failed and counted
   std::optional<librm::WallTime> started;  ///< of the first attempt that ran
   std::optional<librm::WallTime> ended;
   std::optional<librm::WallTime> not_before;  ///< of a delayed retry
   std::optional<std::int32_t> exit_code;
   std::optional<std::int32_t> signal;
   std::vector<Attempt> attempts;  ///< oldest first, the last few; the last may be live
+  bool operator==(const Execution&) const = default;
+};
+
+/// Elements that were never launched and are all the same: pending, held or cancelled.
+struct ElementGroup {
+  librm::Ranges indices;
+  JobState state = JobState::pending;
+  std::string reason;
+  std::optional<librm::WallTime> ended;
+  bool operator==(const ElementGroup&) const = default;
+};
+
+/// How many elements are in each state.
+class StateCounts {
+ public:
+  std::uint64_t operator[](JobState state) const { return counts_[place(state)]; }
+  void add(JobState state, std::uint64_t n) { counts_[place(state)] += n; }
+  void remove(JobState state, std::uint64_t n) { counts_[place(state)] -= n; }
+  bool operator==(const StateCounts&) const = default;
+
+ private:
+  static std::size_t place(JobState state) { return static_cast<std::size_t>(state); }
+  std::array<std::uint64_t, 7> counts_{};
+};
+
+/// An array is groups of elements that nothing happened to, and those that were launched.
+struct ArrayElements {
+  std::vector<ElementGroup> groups;  ///< disjoint, none empty
+  std::map<std::uint32_t, Execution> launched;
+  std::optional<librm::WallTime> started;  ///< durably known: when the first of them ran
+  std::optional<librm::WallTime> ended;    ///< the last time that one of them ended
+  StateCounts counts;                      ///< of all; follows from the above
+  bool operator==(const ArrayElements&) const = default;
+};
+
+/// Of an array, what is inherited is the whole: it runs while an element runs, has failed when all
+/// are over and one has failed, and has no attempts of its own.
+struct Job : Execution {
+  JobId id = 0;
+  JobSpec spec;
+  std::vector<Edge> edges;
+  std::optional<ScheduleRef> schedule;  ///< that started it
+  librm::WallTime submitted;
+  std::optional<ArrayElements> elements;  ///< of an array
   bool operator==(const Job&) const = default;
 };
+
+/// A job, or one element of an array: what is launched. Printed `42` or `42_7`.
+struct ElementId {
+  JobId job = 0;
+  std::optional<std::uint32_t> index;
+  auto operator<=>(const ElementId&) const = default;
+};
+std::string to_string(const ElementId& id);
 
 struct TaskName {
   JobId job = 0;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <variant>
@@ -31,6 +32,7 @@ struct LaunchRecord {
   struct Launch {
     JobId job = 0;
     Attempt attempt;
+    std::optional<std::uint32_t> index = std::nullopt;  ///< of an array's element
     bool operator==(const Launch&) const = default;
   };
   std::vector<Launch> launches;
@@ -52,6 +54,7 @@ struct JobChangeRecord {
   std::optional<std::int32_t> exit_code;
   std::optional<std::int32_t> signal;
   std::optional<Attempt> attempt;  ///< replaces the attempt of the same run and number
+  std::optional<std::uint32_t> index = std::nullopt;  ///< of an array's element
   bool operator==(const JobChangeRecord&) const = default;
 };
 
@@ -118,11 +121,29 @@ struct ScheduleRemovedRecord {
   bool operator==(const ScheduleRemovedRecord&) const = default;
 };
 
+/// What was done with elements of an array, by a person or because of a dependency. What becomes
+/// of each follows from its state.
+struct ElementActionRecord {
+  JobId job = 0;
+  JobAction action = JobAction::cancel;
+  librm::Ranges indices;  ///< those that the action does not suit stay as they are
+  std::string reason;
+  librm::WallTime at;
+  bool operator==(const ElementActionRecord&) const = default;
+};
+
+/// Elements of an array that were launched, whole; a snapshot's form, in parts after the job.
+struct ElementsRecord {
+  JobId job = 0;
+  std::map<std::uint32_t, Execution> launched;
+  bool operator==(const ElementsRecord&) const = default;
+};
+
 // To add a record: a struct here, its place in BatchRecord, its number and fields in
 // edge/record_codec.hpp, its golden bytes in tests/unit/batch, its apply() in BatchCore.
-using BatchRecord =
-    std::variant<FrameworkIdRecord, JobsRecord, LaunchRecord, JobChangeRecord, EdgeRecord,
-                 JobRemovedRecord, SubmissionKeyRecord, JobIdRecord, ScheduleRecord,
-                 ScheduleRunRecord, ScheduleChangeRecord, ScheduleRemovedRecord>;
+using BatchRecord = std::variant<FrameworkIdRecord, JobsRecord, LaunchRecord, JobChangeRecord,
+                                 EdgeRecord, JobRemovedRecord, SubmissionKeyRecord, JobIdRecord,
+                                 ScheduleRecord, ScheduleRunRecord, ScheduleChangeRecord,
+                                 ScheduleRemovedRecord, ElementActionRecord, ElementsRecord>;
 
 }  // namespace batch

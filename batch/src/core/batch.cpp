@@ -77,11 +77,11 @@ void BatchCore::resume(librm::Now now, BatchActions& out) {
   LIBRM_CHECK(!resumed_, "resume() comes once");
   resumed_ = true;
   if (framework_) session_.set_framework_id(*framework_);
-  for (const JobId id : with_live_attempts_) {
-    for (const Attempt& attempt : jobs_.at(id).attempts) {
+  for (const ElementId& id : with_live_attempts_) {
+    const Element element = *find_element(id);
+    for (const Attempt& attempt : element.execution.attempts) {
       if (is_terminal(attempt.latest.state)) continue;
-      session_.remember({task_id({id, std::nullopt, attempt.run, attempt.attempt}), attempt.agent,
-                         attempt.incarnation});
+      session_.remember({element.task(attempt), attempt.agent, attempt.incarnation});
     }
   }
   librm::FrameworkActions actions;
@@ -89,32 +89,49 @@ void BatchCore::resume(librm::Now now, BatchActions& out) {
   on_session(now, actions, out);
 
   std::set<JobId> parents;
-  for (const auto& [id, job] : jobs_) {
+  std::vector<JobId> live;
+  for (auto& [id, job] : jobs_) {
     if (is_terminal(job.state)) continue;
-    if (job.state == JobState::pending && job.not_before) {
-      // The wall clock may have been set since: never wait for longer than was asked for at first.
-      librm::Duration left = *job.not_before - now.wall;
-      left =
-          std::clamp(left, librm::Duration{}, std::max(job.spec.retry_delay, librm::seconds(10)));
-      timers_.set({TimerKey::Kind::retry, id, 0}, now.mono + left);
-    }
+    resume_job(now, job);
+    live.push_back(id);
     for (const Edge& edge : job.edges) {
       // A parent's end may have become durable without what followed for its children.
       if (edge.state == EdgeState::pending) parents.insert(edge.parent);
     }
-    refresh(now, job);
   }
-  settling_.insert(settling_.end(), parents.begin(), parents.end());
+  for (const JobId id : parents) settling_.push_back({id, std::nullopt});
+  for (const JobId id : live) begin_corresponding(now, jobs_.at(id), out);
   settle_edges(now, out);
-  std::vector<JobId> unwanted;
-  for (const JobId id : with_live_attempts_) {
-    const Job& job = jobs_.at(id);
-    if (job.cancel_requested || is_terminal(job.state) || job.attempts.back().run < job.run) {
+  std::vector<ElementId> unwanted;
+  for (const ElementId& id : with_live_attempts_) {
+    const Execution& execution = find_element(id)->execution;
+    if (execution.cancel_requested || is_terminal(execution.state) ||
+        execution.attempts.back().run < execution.run) {
       unwanted.push_back(id);
     }
   }
-  for (const JobId id : unwanted) kill_attempts(now, jobs_.at(id), nullptr, out);
+  for (const ElementId& id : unwanted) kill_attempts(now, *find_element(id), nullptr, out);
   resume_schedules(now, out);
+}
+
+/// What follows from its durable state: timers, and its place in the queue.
+void BatchCore::resume_job(librm::Now now, Job& job) {
+  const auto resume_one = [&](const Element& element) {
+    const Execution& execution = element.execution;
+    if (execution.state == JobState::pending && execution.not_before) {
+      // The wall clock may have been set since: never wait for longer than was asked for at first.
+      const librm::Duration left = std::clamp(*execution.not_before - now.wall, librm::Duration{},
+                                              std::max(job.spec.retry_delay, librm::seconds(10)));
+      timers_.set({TimerKey::Kind::retry, element.id(), 0}, now.mono + left);
+    }
+    refresh(element);
+  };
+  if (job.elements) {
+    for (auto& [index, execution] : job.elements->launched) {
+      if (!is_terminal(execution.state)) resume_one({job, execution, index});
+    }
+  }
+  resume_one({job, job, std::nullopt});
 }
 
 const Job* BatchCore::find(JobId id) const {

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "batch/batch.hpp"
+#include "elements.hpp"
 
 namespace batch {
 
@@ -31,10 +32,13 @@ void put_attempt(std::vector<Attempt>& attempts, const Attempt& attempt) {
   }
 }
 
-bool has_live_attempt(const Job& job) {
-  return std::any_of(job.attempts.begin(), job.attempts.end(),
+bool has_live_attempt(const Execution& execution) {
+  return std::any_of(execution.attempts.begin(), execution.attempts.end(),
                      [](const Attempt& a) { return !is_terminal(a.latest.state); });
 }
+
+/// Elements in one record of a snapshot.
+constexpr std::size_t elements_per_record = 1000;
 
 }  // namespace
 
@@ -63,42 +67,91 @@ void BatchCore::put_job(const Job& job) {
   if (found != jobs_.end()) unindex_job(found->second);
   Job& stored = jobs_[job.id];
   stored = job;
+  if (stored.elements) count_elements(stored);
   index_job(stored);
   job_id_last_ = std::max(job_id_last_, job.id);
 }
 
+/// None where the job is forgotten, or the element was never launched.
+std::optional<BatchCore::Element> BatchCore::find_element(const ElementId& id) {
+  const auto found = jobs_.find(id.job);
+  if (found == jobs_.end()) return std::nullopt;
+  Job& job = found->second;
+  if (id.index.has_value() != job.elements.has_value()) return std::nullopt;
+  if (!id.index) return Element{job, job, std::nullopt};
+  const auto element = job.elements->launched.find(*id.index);
+  if (element == job.elements->launched.end()) return std::nullopt;
+  return Element{job, element->second, id.index};
+}
+
+/// Changes a job that is there, or an element of it, by `change(Execution&)`.
+template <class Change>
+void BatchCore::alter(const ElementId& id, Change change) {
+  Job& job = jobs_.at(id.job);
+  unindex_job(job);
+  Execution& execution = id.index ? launched_element(job, *id.index) : job;
+  const JobState before = execution.state;
+  change(execution);
+  if (id.index) {
+    note_change(job, before, execution);
+    settle_whole(job);
+    index_attempts(id, execution);
+  }
+  index_job(job);
+}
+
 void BatchCore::apply_one(const LaunchRecord& record) {
   for (const LaunchRecord::Launch& launch : record.launches) {
-    auto found = jobs_.find(launch.job);
-    if (found == jobs_.end()) continue;
-    Job& job = found->second;
-    unindex_job(job);
-    put_attempt(job.attempts, launch.attempt);
-    job.state = JobState::running;
-    job.reason.clear();
-    job.not_before.reset();
-    index_job(job);
+    if (jobs_.count(launch.job) == 0) continue;
+    alter({launch.job, launch.index}, [&](Execution& execution) {
+      put_attempt(execution.attempts, launch.attempt);
+      execution.state = JobState::running;
+      execution.reason.clear();
+      execution.not_before.reset();
+    });
   }
 }
 
 void BatchCore::apply_one(const JobChangeRecord& record) {
-  auto found = jobs_.find(record.job);
-  if (found == jobs_.end()) return;
+  const ElementId id{record.job, record.index};
+  const auto element = find_element(id);
+  if (!element) return;
+  if (id.index && record.started) note_start(element->job, *record.started);
+  alter(id, [&](Execution& execution) {
+    execution.state = record.state;
+    execution.reason = record.reason;
+    execution.cancel_requested = record.cancel_requested;
+    execution.run = record.run;
+    execution.failures = record.failures;
+    execution.started = record.started;
+    execution.ended = record.ended;
+    execution.not_before = record.not_before;
+    execution.exit_code = record.exit_code;
+    execution.signal = record.signal;
+    if (record.attempt) put_attempt(execution.attempts, *record.attempt);
+  });
+  started_in_memory_.erase(id);
+}
+
+void BatchCore::apply_one(const ElementActionRecord& record) {
+  const auto found = jobs_.find(record.job);
+  if (found == jobs_.end() || !found->second.elements) return;
   Job& job = found->second;
   unindex_job(job);
-  job.state = record.state;
-  job.reason = record.reason;
-  job.cancel_requested = record.cancel_requested;
-  job.run = record.run;
-  job.failures = record.failures;
-  job.started = record.started;
-  job.ended = record.ended;
-  job.not_before = record.not_before;
-  job.exit_code = record.exit_code;
-  job.signal = record.signal;
-  if (record.attempt) put_attempt(job.attempts, *record.attempt);
-  started_in_memory_.erase(job.id);
+  act_on_elements(job, record);
+  settle_whole(job);
   index_job(job);
+}
+
+void BatchCore::apply_one(const ElementsRecord& record) {
+  const auto found = jobs_.find(record.job);
+  if (found == jobs_.end() || !found->second.elements) return;
+  ArrayElements& elements = *found->second.elements;
+  for (const auto& [index, execution] : record.launched) {
+    elements.launched.insert_or_assign(index, execution);
+    elements.counts.add(execution.state, 1);
+    index_attempts({record.job, index}, execution);
+  }
 }
 
 void BatchCore::apply_one(const EdgeRecord& record) {
@@ -112,9 +165,19 @@ void BatchCore::apply_one(const EdgeRecord& record) {
 void BatchCore::apply_one(const JobRemovedRecord& record) {
   auto found = jobs_.find(record.job);
   if (found == jobs_.end()) return;
-  unindex_job(found->second);
-  names_.erase({found->second.spec.name, record.job});
-  started_in_memory_.erase(record.job);
+  const Job& job = found->second;
+  unindex_job(job);
+  names_.erase({job.spec.name, record.job});
+  const auto gone = [&](const ElementId& id) {
+    with_live_attempts_.erase(id);
+    started_in_memory_.erase(id);
+  };
+  gone({job.id, std::nullopt});
+  if (job.elements) {
+    for (const auto& [index, execution] : job.elements->launched) gone({job.id, index});
+  }
+  retriable_.erase(record.job);
+  eligible_.erase(record.job);
   jobs_.erase(found);
 }
 
@@ -136,37 +199,76 @@ void BatchCore::remember_key(const std::string& key, std::vector<JobId> jobs) {
 
 void BatchCore::index_job(const Job& job) {
   names_.insert({job.spec.name, job.id});
-  if (has_live_attempt(job)) with_live_attempts_.insert(job.id);
+  if (!job.elements) index_attempts({job.id, std::nullopt}, job);
   if (is_terminal(job.state)) {
     ended_.insert({job.ended.value_or(librm::WallTime{}), job.id});
+    ended_size_ += size_of(job.spec);
   } else {
     for (const Edge& edge : job.edges) children_.insert({edge.parent, job.id});
+    live_size_ += size_of(job.spec);
+  }
+}
+
+void BatchCore::index_attempts(const ElementId& id, const Execution& execution) {
+  if (has_live_attempt(execution)) {
+    with_live_attempts_.insert(id);
+  } else {
+    with_live_attempts_.erase(id);
   }
 }
 
 /// Its name stays: a job is unindexed to change, and names never do.
 void BatchCore::unindex_job(const Job& job) {
-  with_live_attempts_.erase(job.id);
   if (is_terminal(job.state)) {
     ended_.erase({job.ended.value_or(librm::WallTime{}), job.id});
+    ended_size_ -= size_of(job.spec);
   } else {
     for (const Edge& edge : job.edges) children_.erase({edge.parent, job.id});
+    live_size_ -= size_of(job.spec);
   }
 }
 
 /// Without what is known from updates that no record tells of: the form that replay ends in.
-Job BatchCore::durable_form(const Job& job) const {
-  Job durable = job;
-  for (Attempt& attempt : durable.attempts) {
+Execution BatchCore::durable_form(const ElementId& id, Execution execution) const {
+  for (Attempt& attempt : execution.attempts) {
     if (is_terminal(attempt.latest.state)) continue;
     attempt.latest = librm::StatusUpdate{};
-    attempt.latest.task = task_id({job.id, std::nullopt, attempt.run, attempt.attempt});
+    attempt.latest.task = task_id({id.job, id.index, attempt.run, attempt.attempt});
     attempt.latest.agent = attempt.agent;
     if (framework_) attempt.latest.framework = *framework_;
   }
-  if (started_in_memory_.count(job.id) != 0) durable.started.reset();
-  if (job.state == JobState::running && !job.cancel_requested) durable.reason.clear();
-  return durable;
+  if (started_in_memory_.count(id) != 0) execution.started.reset();
+  if (execution.state == JobState::running && !execution.cancel_requested) execution.reason.clear();
+  return execution;
+}
+
+/// The job, and if it is an array, the elements that were launched after it.
+void BatchCore::snapshot_job(const Job& job, std::vector<BatchRecord>& records) const {
+  JobsRecord whole;
+  Job& durable = whole.jobs.emplace_back();
+  static_cast<Execution&>(durable) = durable_form({job.id, std::nullopt}, job);
+  durable.id = job.id;
+  durable.spec = job.spec;
+  durable.edges = job.edges;
+  durable.schedule = job.schedule;
+  durable.submitted = job.submitted;
+  if (job.elements) {
+    durable.started = job.elements->started;
+    durable.elements.emplace();
+    durable.elements->groups = job.elements->groups;
+    durable.elements->started = job.elements->started;
+    durable.elements->ended = job.elements->ended;
+    count_elements(durable);
+  }
+  records.emplace_back(std::move(whole));
+  if (!job.elements) return;
+  ElementsRecord part{job.id, {}};
+  for (const auto& [index, execution] : job.elements->launched) {
+    part.launched.emplace(index, durable_form({job.id, index}, execution));
+    if (part.launched.size() < elements_per_record) continue;
+    records.emplace_back(std::exchange(part, ElementsRecord{job.id, {}}));
+  }
+  if (!part.launched.empty()) records.emplace_back(std::move(part));
 }
 
 std::vector<BatchRecord> BatchCore::snapshot() const {
@@ -177,7 +279,7 @@ std::vector<BatchRecord> BatchCore::snapshot() const {
     records.emplace_back(SubmissionKeyRecord{key, keys_.at(key)});
   }
   for (const auto& [name, schedule] : schedules_) records.emplace_back(ScheduleRecord{schedule});
-  for (const auto& [id, job] : jobs_) records.emplace_back(JobsRecord{{durable_form(job)}, {}});
+  for (const auto& [id, job] : jobs_) snapshot_job(job, records);
   return records;
 }
 

@@ -1,8 +1,11 @@
 // What people ask of a job: cancel, hold, release, requeue, retry.
 #include <utility>
 
+#include "batch/array_text.hpp"
 #include "batch/batch.hpp"
+#include "change.hpp"
 #include "edges.hpp"
+#include "elements.hpp"
 #include "text.hpp"
 
 namespace batch {
@@ -11,129 +14,138 @@ using librm::ErrorCode;
 using librm::fail;
 using librm::Result;
 
-const char* to_string(JobAction action) {
+namespace {
+
+/// Of a plain job, where nobody gave one.
+std::string default_reason(JobAction action) {
   switch (action) {
     case JobAction::cancel:
-      return "cancel";
+      return "cancelled";
     case JobAction::hold:
-      return "hold";
-    case JobAction::release:
-      return "release";
+      return "held";
     case JobAction::requeue:
-      return "requeue";
+      return "requeued";
     case JobAction::retry:
-      return "retry";
+      return "retried";
+    default:
+      return {};
   }
-  return "unknown";
 }
+
+std::string reason_of(const ControlJob& request) {
+  const bool persons = request.action == JobAction::cancel || request.action == JobAction::hold;
+  return persons && !request.reason.empty() ? request.reason : default_reason(request.action);
+}
+
+const char* what_suits(JobAction action) {
+  switch (action) {
+    case JobAction::hold:
+      return "only what waits can be held";
+    case JobAction::release:
+      return "only what is held can be released";
+    case JobAction::requeue:
+      return "only what runs can be requeued";
+    default:
+      return "only what failed or was cancelled can be retried";
+  }
+}
+
+const char* how_it_is(const Execution& one) {
+  return one.cancel_requested && !is_terminal(one.state) ? "being cancelled" : to_string(one.state);
+}
+
+/// Why the action does not suit it; `subject` is `it` or `element 3`.
+Result<void> refuse(const Job& job, const std::string& subject, const Execution& one,
+                    JobAction action) {
+  const std::string name = text::job(job) + ": ";
+  if (action == JobAction::cancel) {
+    return fail(ErrorCode::failed_precondition,
+                name + subject + " has already " + to_string(one.state));
+  }
+  return fail(ErrorCode::failed_precondition,
+              name + what_suits(action) + ", " + subject + " is " + how_it_is(one));
+}
+
+/// The state that it would have after the action, so that asking twice is no error.
+bool is_done(JobAction action, const Execution& one) {
+  return (action == JobAction::cancel && (one.state == JobState::cancelled ||
+                                          (one.cancel_requested && !is_terminal(one.state)))) ||
+         (action == JobAction::hold && one.state == JobState::held);
+}
+
+}  // namespace
 
 void BatchCore::on_control(librm::Now now, const ControlJob& request, BatchActions& out) {
   ControlAnswer answer{request.request, {}};
-  const Job* job = find(request.job);
-  if (job == nullptr) {
+  const auto found = jobs_.find(request.job);
+  if (found == jobs_.end()) {
     answer.result =
         fail(ErrorCode::not_found, "job " + std::to_string(request.job) + ": no such job");
-  } else if (request.action == JobAction::cancel) {
-    answer.result = cancel(now, *job, request.reason, out);
-  } else if (request.action == JobAction::hold) {
-    answer.result = hold(now, *job, request.reason, out);
-  } else if (request.action == JobAction::release) {
-    answer.result = release(now, *job, out);
-  } else if (request.action == JobAction::requeue) {
-    answer.result = requeue(now, *job, out);
+  } else if (found->second.elements) {
+    answer.result = control_elements(now, found->second, request, out);
+  } else if (!request.elements.empty()) {
+    answer.result = fail(ErrorCode::invalid_argument,
+                         text::job(found->second) + ": it is no array, it has no elements");
   } else {
-    answer.result = retry(now, *job, out);
+    answer.result = control(now, found->second, request, out);
   }
   out.output(std::move(answer));
 }
 
-Result<void> BatchCore::cancel(librm::Now now, const Job& job, const std::string& reason,
-                               BatchActions& out) {
-  if (is_terminal(job.state)) {
-    if (job.state == JobState::cancelled) return {};
-    return fail(ErrorCode::failed_precondition,
-                text::job(job) + ": it has already " + to_string(job.state));
+Result<void> BatchCore::control(librm::Now now, Job& job, const ControlJob& request,
+                                BatchActions& out) {
+  if (is_done(request.action, job)) {
+    // Its agent is asked once more, in case that it was not reached.
+    if (job.cancel_requested) kill_attempts(now, {job, job, std::nullopt}, nullptr, out);
+    return {};
   }
-  JobChangeRecord record = change_of(job);
-  record.cancel_requested = true;
-  record.reason = reason.empty() ? "cancelled" : reason;
-  // With a lost attempt under way that may overlap, nobody waits for its end.
-  if (job.state != JobState::running) {
-    record.state = JobState::cancelled;
-    record.ended = now.wall;
-    record.not_before.reset();
-  }
-  if (!job.cancel_requested) change(now, std::move(record), out);
-  kill_attempts(now, job, nullptr, out);
+  if (!suits(request.action, job)) return refuse(job, "it", job, request.action);
+  auto edges = edges_before(job, request.action);
+  if (!edges) return tl::unexpected(edges.error());
+  for (EdgeRecord& record : *edges) persist(std::move(record), out);
+  act(now, job, request.action, reason_of(request), out);
   return {};
 }
 
-Result<void> BatchCore::hold(librm::Now now, const Job& job, const std::string& reason,
-                             BatchActions& out) {
-  if (job.state == JobState::held) return {};
-  if (job.state != JobState::pending) {
-    return fail(ErrorCode::failed_precondition,
-                text::job(job) + ": only what waits can be held, it is " + to_string(job.state));
+Result<void> BatchCore::control_elements(librm::Now now, Job& job, const ControlJob& request,
+                                         BatchActions& out) {
+  const librm::Ranges& all = job.spec.array->indices;
+  const librm::Ranges& wanted = request.elements.empty() ? all : request.elements;
+  const std::string name = text::job(job);
+  if (!all.contains(wanted)) {
+    librm::Ranges strange = wanted;
+    strange -= all;
+    return fail(ErrorCode::not_found, name + ": it has no element " +
+                                          std::to_string(strange.list().front().begin) +
+                                          ", its elements are " + indices_text(all));
   }
-  JobChangeRecord record = change_of(job);
-  record.state = JobState::held;
-  record.reason = reason.empty() ? "held" : reason;
-  change(now, std::move(record), out);
+  const librm::Ranges suitable = suited(job, request.action, wanted);
+  if (suitable.empty()) {
+    const auto first = static_cast<std::uint32_t>(wanted.list().front().begin);
+    const Execution one = element_of(job, first).value_or(Execution{});
+    if (is_done(request.action, one)) return {};
+    return refuse(job, "element " + std::to_string(first), one, request.action);
+  }
+  auto edges = edges_before(job, request.action);
+  if (!edges) return tl::unexpected(edges.error());
+  for (EdgeRecord& record : *edges) persist(std::move(record), out);
+  act(now, job, request.action, suitable, reason_of(request), out);
   return {};
 }
 
-Result<void> BatchCore::release(librm::Now now, const Job& job, BatchActions& out) {
-  if (job.state != JobState::held) {
-    return fail(ErrorCode::failed_precondition,
-                text::job(job) + ": it is not held, it is " + to_string(job.state));
+/// What must become of a job's edges first: released, it waits for nothing that can never be, and
+/// retried, its parents are judged anew.
+Result<std::vector<EdgeRecord>> BatchCore::edges_before(const Job& job, JobAction action) const {
+  std::vector<EdgeRecord> records;
+  if (action == JobAction::release) {
+    for (const Edge& edge : job.edges) {
+      if (edge.state != EdgeState::unsatisfiable) continue;
+      records.push_back({job.id, edge});
+      records.back().edge.state = EdgeState::satisfied;
+    }
   }
-  std::vector<EdgeRecord> given_up;
-  for (const Edge& edge : job.edges) {
-    if (edge.state != EdgeState::unsatisfiable) continue;
-    given_up.push_back({job.id, edge});
-    given_up.back().edge.state = EdgeState::satisfied;
-  }
-  for (EdgeRecord& record : given_up) persist(std::move(record), out);
-  JobChangeRecord record = change_of(job);
-  record.state = JobState::pending;
-  record.reason.clear();
-  change(now, std::move(record), out);
-  return {};
-}
-
-/// The attempt that is killed belongs to an earlier run then, so however it ends the job waits
-/// anew; only if it finishes before it is killed the job has finished.
-Result<void> BatchCore::requeue(librm::Now now, const Job& job, BatchActions& out) {
-  if (job.state != JobState::running || job.cancel_requested) {
-    return fail(ErrorCode::failed_precondition,
-                text::job(job) + ": only what runs can be requeued, it is " +
-                    (job.cancel_requested ? "being cancelled" : to_string(job.state)));
-  }
-  JobChangeRecord record = change_of(job);
-  record.run = job.run + 1;
-  record.failures = 0;
-  record.reason = "requeued";
-  change(now, std::move(record), out);
-  kill_attempts(now, job, nullptr, out);
-  return {};
-}
-
-Result<void> BatchCore::retry(librm::Now now, const Job& job, BatchActions& out) {
-  if (!is_terminal(job.state) || job.state == JobState::finished) {
-    return fail(ErrorCode::failed_precondition,
-                text::job(job) + ": only what failed or was cancelled can be retried, it is " +
-                    to_string(job.state));
-  }
-  if (!job.spec.image.empty() || !job.spec.command.fetch.empty()) {
-    return fail(ErrorCode::unsupported, text::job(job) + ": " + job.reason);
-  }
-  const Job* same = find(job.spec.name);
-  if (same != nullptr && same->id != job.id && !is_terminal(same->state)) {
-    return fail(ErrorCode::already_exists, text::job(job) + ": name: job " +
-                                               std::to_string(same->id) + " has it and is " +
-                                               to_string(same->state));
-  }
-  std::vector<EdgeRecord> edges;
+  if (action != JobAction::retry) return records;
+  if (auto allowed = may_retry(job); !allowed) return tl::unexpected(allowed.error());
   for (const Edge& edge : job.edges) {
     EdgeRecord record{job.id, edge};
     if (edge.state == EdgeState::satisfied) continue;
@@ -146,22 +158,57 @@ Result<void> BatchCore::retry(librm::Now now, const Job& job, BatchActions& out)
                                                       describe_unsatisfiable(edge, parent) +
                                                       "; retry that first");
     }
-    edges.push_back(record);
+    records.push_back(record);
   }
-  for (EdgeRecord& record : edges) persist(std::move(record), out);
-  JobChangeRecord record = change_of(job);
-  record.state = JobState::pending;
-  record.reason = "retried";
-  record.cancel_requested = false;
-  record.run = job.run + 1;
-  record.failures = 0;
-  record.started.reset();
-  record.ended.reset();
-  record.not_before.reset();
-  record.exit_code.reset();
-  record.signal.reset();
-  change(now, std::move(record), out);
-  return {};
+  return records;
+}
+
+Result<void> BatchCore::may_retry(const Job& job) const {
+  if (!job.spec.image.empty()) {
+    return fail(ErrorCode::unsupported, text::job(job) + ": " + job.reason);
+  }
+  const Job* same = find(job.spec.name);
+  if (same == nullptr || same->id == job.id || is_terminal(same->state)) return {};
+  return fail(ErrorCode::already_exists, text::job(job) + ": name: job " +
+                                             std::to_string(same->id) + " has it and is " +
+                                             to_string(same->state));
+}
+
+/// On a job as a whole, which the action suits.
+///
+/// An attempt that is killed to be requeued belongs to an earlier run then, so however it ends the
+/// job waits anew; only if it finishes before it is killed the job has finished.
+void BatchCore::act(librm::Now now, Job& job, JobAction action, std::string reason,
+                    BatchActions& out) {
+  if (job.elements) {
+    return act(now, job, action, suited(job, action, job.spec.array->indices), std::move(reason),
+               out);
+  }
+  const Element element{job, job, std::nullopt};
+  change(now, change_record(element.id(), after_action(job, action, reason, now.wall)), out);
+  if (action == JobAction::cancel || action == JobAction::requeue) {
+    kill_attempts(now, element, nullptr, out);
+  }
+}
+
+/// On elements that the action suits.
+void BatchCore::act(librm::Now now, Job& job, JobAction action, const librm::Ranges& indices,
+                    std::string reason, BatchActions& out) {
+  const bool was_over = is_terminal(job.state);
+  persist(ElementActionRecord{job.id, action, indices, std::move(reason), now.wall}, out);
+  const bool kills = action == JobAction::cancel || action == JobAction::requeue;
+  for (const librm::Range& range : indices.list()) {
+    auto at = job.elements->launched.lower_bound(static_cast<std::uint32_t>(range.begin));
+    for (; at != job.elements->launched.end() && at->first <= range.end; ++at) {
+      const Element element{job, at->second, at->first};
+      follow_change(now, element, true, out);
+      if (kills) kill_attempts(now, element, nullptr, out);
+    }
+  }
+  // The whole last: its elements' news are older than its own.
+  follow_change(now, {job, job, std::nullopt}, was_over, out);
+  if (action == JobAction::retry) begin_corresponding(now, job, out);
+  if (!is_terminal(job.state)) settling_.push_back({job.id, std::nullopt});
 }
 
 }  // namespace batch

@@ -5,56 +5,92 @@
 
 #include "batch/batch.hpp"
 #include "edges.hpp"
+#include "elements.hpp"
 #include "text.hpp"
 
 namespace batch {
 
 namespace {
 
-std::size_t live_attempts(const Job& job) {
+std::size_t live_attempts(const Execution& execution) {
   return static_cast<std::size_t>(
-      std::count_if(job.attempts.begin(), job.attempts.end(),
+      std::count_if(execution.attempts.begin(), execution.attempts.end(),
                     [](const Attempt& a) { return !is_terminal(a.latest.state); }));
 }
 
-void check_attempts(const Job& job, std::vector<std::string>& wrong) {
-  const std::string name = text::job(job) + ": ";
-  for (std::size_t i = 1; i < job.attempts.size(); ++i) {
-    const Attempt& before = job.attempts[i - 1];
-    const Attempt& after = job.attempts[i];
+void check_attempts(const std::string& name, LostPolicy lost, const Execution& one,
+                    std::vector<std::string>& wrong) {
+  for (std::size_t i = 1; i < one.attempts.size(); ++i) {
+    const Attempt& before = one.attempts[i - 1];
+    const Attempt& after = one.attempts[i];
     if (std::pair(before.run, before.attempt) >= std::pair(after.run, after.attempt)) {
       wrong.push_back(name + "attempt numbers do not ascend");
     }
   }
-  const std::size_t live = live_attempts(job);
-  if (live > 1 && job.spec.lost != LostPolicy::rerun) {
+  const std::size_t live = live_attempts(one);
+  if (live > 1 && lost != LostPolicy::rerun) {
     wrong.push_back(name + std::to_string(live) + " live attempts, its policy is '" +
-                    to_string(job.spec.lost) + "'");
+                    to_string(lost) + "'");
   }
-  if (job.state == JobState::running && live == 0) {
+  if (one.state == JobState::running && live == 0) {
     wrong.push_back(name + "runs without a live attempt");
   }
-  if (live > 0 && (job.state == JobState::pending || job.state == JobState::held) &&
-      job.spec.lost != LostPolicy::rerun) {
+  if (live > 0 && (one.state == JobState::pending || one.state == JobState::held) &&
+      lost != LostPolicy::rerun) {
     wrong.push_back(name + "waits with a live attempt");
   }
 }
 
-void check_state(const Job& job, std::vector<std::string>& wrong) {
-  const std::string name = text::job(job) + ": ";
-  if (!job.attempts.empty() && edges_block(job)) {
+/// Of a job that is no array, or of an element.
+void check_execution(const std::string& name, const Job& job, const Execution& one,
+                     std::vector<std::string>& wrong) {
+  check_attempts(name, job.spec.lost, one, wrong);
+  if (!one.attempts.empty() && edges_block(job)) {
     wrong.push_back(name + "was started before its dependencies were satisfied");
   }
-  if (is_terminal(job.state) != job.ended.has_value()) {
+  if (is_terminal(one.state) != one.ended.has_value()) {
     wrong.push_back(name + "its state and the time of its end disagree");
   }
-  if (job.failures > job.spec.retries + 1) {
-    wrong.push_back(name + std::to_string(job.failures) + " failures, " +
+  if (one.failures > job.spec.retries + 1) {
+    wrong.push_back(name + std::to_string(one.failures) + " failures, " +
                     std::to_string(job.spec.retries) + " retries");
   }
 }
 
+void check_elements(const Job& job, std::vector<std::string>& wrong) {
+  const std::string name = text::job(job) + ": ";
+  Job counted;
+  counted.spec = job.spec;
+  counted.elements = job.elements;
+  count_elements(counted);
+  if (counted.elements->counts != job.elements->counts) {
+    wrong.push_back(name + "its elements were counted wrong");
+  }
+  librm::Ranges rest = job.spec.array->indices;
+  std::uint64_t seen = job.elements->launched.size();
+  for (const ElementGroup& group : job.elements->groups) {
+    seen += group.indices.count();
+    rest -= group.indices;
+  }
+  for (const auto& [index, one] : job.elements->launched) {
+    rest -= single(index);
+    check_execution(text::job(job) + " element " + std::to_string(index) + ": ", job, one, wrong);
+  }
+  if (!rest.empty() || seen != size_of(job.spec)) {
+    wrong.push_back(name + "an element is missing, or there twice");
+  }
+  const std::uint32_t parallel_max = job.spec.array->parallel_max;
+  if (parallel_max != 0 && job.spec.lost != LostPolicy::rerun &&
+      job.elements->counts[JobState::running] > parallel_max) {
+    wrong.push_back(name + "more elements run than may");
+  }
+}
+
 }  // namespace
+
+bool BatchCore::attempts_indexed(const ElementId& id, const Execution& one) const {
+  return with_live_attempts_.count(id) == (live_attempts(one) > 0 ? 1u : 0u);
+}
 
 std::vector<std::string> BatchCore::check_invariants() const {
   std::vector<std::string> wrong;
@@ -65,11 +101,17 @@ std::vector<std::string> BatchCore::check_invariants() const {
     const std::string name = text::job(job) + ": ";
     if (id != job.id || id > job_id_last_) wrong.push_back(name + "wrong id");
     if (names_.count({job.spec.name, id}) == 0) wrong.push_back(name + "is not found by name");
-    check_attempts(job, wrong);
-    check_state(job, wrong);
-    if (with_live_attempts_.count(id) != (live_attempts(job) > 0 ? 1u : 0u)) {
-      wrong.push_back(name + "the index of live attempts is wrong");
+    bool indexed = true;
+    if (job.elements) {
+      check_elements(job, wrong);
+      for (const auto& [index, one] : job.elements->launched) {
+        indexed = indexed && attempts_indexed({id, index}, one);
+      }
+    } else {
+      check_execution(name, job, job, wrong);
+      indexed = attempts_indexed({id, std::nullopt}, job);
     }
+    if (!indexed) wrong.push_back(name + "the index of live attempts is wrong");
     if (is_terminal(job.state)) {
       ++over;
       if (ended_.count({*job.ended, id}) == 0) wrong.push_back(name + "not in the order of ends");
@@ -84,8 +126,7 @@ std::vector<std::string> BatchCore::check_invariants() const {
         wrong.push_back(name + "an edge lags behind its parent");
       }
     }
-    const bool may_start = job.state == JobState::pending && !edges_block(job) &&
-                           !timers_.find({TimerKey::Kind::retry, id, 0});
+    const bool may_start = resumed_ && can_start(job);
     if (resumed_ && may_start != ready_.contains(job)) {
       wrong.push_back(name + (may_start ? "could start and is not in the queue"
                                         : "is in the queue and cannot start"));

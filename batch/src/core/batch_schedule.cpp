@@ -6,6 +6,7 @@
 
 #include "batch/batch.hpp"
 #include "edges.hpp"
+#include "elements.hpp"
 #include "environment.hpp"
 #include "librm/base/check.hpp"
 #include "librm/resource/fits.hpp"
@@ -59,12 +60,16 @@ void BatchCore::match_offers(librm::Now now, BatchActions& out) {
   std::vector<JobId> unfit;
   LaunchRecord launches = fill(now, bins, unfit);
   if (!launches.launches.empty()) {
-    std::vector<JobId> launched;
-    for (const LaunchRecord::Launch& launch : launches.launches) launched.push_back(launch.job);
+    std::vector<ElementId> launched;
+    for (const LaunchRecord::Launch& launch : launches.launches) {
+      launched.push_back({launch.job, launch.index});
+    }
     persist(std::move(launches), out);
-    for (const JobId id : launched) {
+    for (const ElementId& id : launched) {
+      const Element element = *find_element(id);
       timers_.clear({TimerKey::Kind::retry, id, 0});
-      announce(jobs_.at(id), out);
+      announce(id, element.execution, out);
+      refresh(element);
     }
   }
   answer_offers(now, bins, unfit, out);
@@ -100,6 +105,49 @@ std::vector<BatchCore::Bin> BatchCore::gather_bins(librm::Now now) const {
   return bins;
 }
 
+/// The elements of an array that could be launched, one after the other: first those that were
+/// launched before.
+class BatchCore::Startable {
+ public:
+  Startable(const BatchCore& core, const Job& job) {
+    const std::uint32_t parallel_max = job.spec.array->parallel_max;
+    const std::uint64_t running = job.elements->counts[JobState::running];
+    if (parallel_max != 0) left_ = parallel_max - std::min<std::uint64_t>(parallel_max, running);
+    if (const auto again = core.retriable_.find(job.id); again != core.retriable_.end()) {
+      again_.assign(again->second.begin(), again->second.end());
+    }
+    fresh_ = never_launched(job);
+    const auto eligible = core.eligible_.find(job.id);
+    if (eligible != core.eligible_.end()) fresh_ = common(fresh_, eligible->second);
+    if (!fresh_.empty()) next_ = fresh_.list().front().begin;
+  }
+
+  bool empty() const {
+    return left_ == 0 || (again_at_ == again_.size() && range_ == fresh_.list().size());
+  }
+
+  /// Precondition: not empty.
+  std::uint32_t take() {
+    --left_;
+    if (again_at_ < again_.size()) return again_[again_at_++];
+    const std::uint64_t index = next_;
+    if (next_ < fresh_.list()[range_].end) {
+      ++next_;
+    } else if (++range_ < fresh_.list().size()) {
+      next_ = fresh_.list()[range_].begin;
+    }
+    return static_cast<std::uint32_t>(index);
+  }
+
+ private:
+  std::uint64_t left_ = array_elements_max;  ///< that may run in addition
+  std::vector<std::uint32_t> again_;
+  std::size_t again_at_ = 0;
+  librm::Ranges fresh_;
+  std::size_t range_ = 0;
+  std::uint64_t next_ = 0;
+};
+
 /// In queue order, first fit. Free amounts only shrink, so each shape goes through the bins once,
 /// and what its first job does not find none of its others will.
 LaunchRecord BatchCore::fill(librm::Now now, std::vector<Bin>& bins, std::vector<JobId>& unfit) {
@@ -111,6 +159,7 @@ LaunchRecord BatchCore::fill(librm::Now now, std::vector<Bin>& bins, std::vector
     std::size_t too_long = 0;  ///< jobs passed over because of planned maintenance
   };
   std::map<detail::ReadyKey, Head> heads;
+  std::map<JobId, Startable> arrays;
   for (const auto& group : ready_.shapes()) heads.emplace(*group.second.begin(), Head{&group});
   while (!heads.empty()) {
     auto [key, head] = *heads.begin();
@@ -126,27 +175,38 @@ LaunchRecord BatchCore::fill(librm::Now now, std::vector<Bin>& bins, std::vector
     const bool placed = chosen < bins.size();
     if (!placed && unfit.size() < misfits_named_max) unfit.push_back(key.job);
     if (!placed) ++head.too_long;
+    if (placed && job.elements) {
+      Startable& startable = arrays.try_emplace(job.id, *this, job).first->second;
+      record.launches.push_back(plan_launch(now, job, startable.take(), bins[chosen]));
+      if (!startable.empty()) {
+        heads.emplace(key, head);
+        continue;
+      }
+    } else if (placed) {
+      record.launches.push_back(plan_launch(now, job, std::nullopt, bins[chosen]));
+    }
     // The next of its group first: a launch may take the group's last job, and the group with it.
     if (const auto next = keys.upper_bound(key);
         next != keys.end() && head.bin < bins.size() && head.too_long < too_long_max) {
       heads.emplace(*next, head);
     }
-    if (!placed) continue;
-    record.launches.push_back(plan_launch(now, job, bins[chosen]));
-    ready_.remove(job);
+    if (placed) ready_.remove(job);
   }
   return record;
 }
 
-LaunchRecord::Launch BatchCore::plan_launch(librm::Now now, const Job& job, Bin& bin) const {
+LaunchRecord::Launch BatchCore::plan_launch(librm::Now now, const Job& job,
+                                            std::optional<std::uint32_t> index, Bin& bin) const {
   auto picked = select(job.spec.request, bin.free, bin.role);
   LIBRM_CHECK(picked.has_value(), "the request was found to fit");
   bin.free -= *picked;
 
+  const Execution* launched = index ? find_launched(job, *index) : &job;
   Attempt attempt;
-  attempt.run = job.run;
-  if (!job.attempts.empty() && job.attempts.back().run == job.run) {
-    attempt.attempt = job.attempts.back().attempt + 1;
+  if (launched != nullptr) attempt.run = launched->run;
+  if (launched != nullptr && !launched->attempts.empty() &&
+      launched->attempts.back().run == launched->run) {
+    attempt.attempt = launched->attempts.back().attempt + 1;
   }
   attempt.agent = bin.agent;
   attempt.incarnation = bin.incarnation;
@@ -154,7 +214,7 @@ LaunchRecord::Launch BatchCore::plan_launch(librm::Now now, const Job& job, Bin&
   attempt.resources = *picked;
   attempt.launched = now.wall;
   attempt.latest.framework = session_.framework();
-  attempt.latest.task = task_id({job.id, std::nullopt, attempt.run, attempt.attempt});
+  attempt.latest.task = task_id({job.id, index, attempt.run, attempt.attempt});
   attempt.latest.agent = bin.agent;
 
   librm::TaskInfo info;
@@ -167,9 +227,9 @@ LaunchRecord::Launch BatchCore::plan_launch(librm::Now now, const Job& job, Bin&
   info.time_limit = job.spec.time_limit;
   if (job.spec.lost == LostPolicy::fence) info.fence_after = job.spec.fence_after;
   info.labels = job.spec.labels;
-  add_environment(job, attempt, info.command.environment);
+  add_environment(job, index, attempt, info.command.environment);
   bin.tasks.push_back(std::move(info));
-  return {job.id, std::move(attempt)};
+  return {job.id, std::move(attempt), index};
 }
 
 /// One acceptance for all that was placed on an agent; the other offers go back at once.
@@ -243,17 +303,22 @@ bool BatchCore::in_live_run(JobId id) const {
 
 /// Retention: the oldest ended jobs go first, except those that a live job or attempt refers to.
 void BatchCore::forget_ended(BatchActions& out) {
-  if (ended_.size() <= options_.ended_jobs_max) return;
-  std::size_t surplus = ended_.size() - options_.ended_jobs_max;
+  if (ended_size_ <= options_.ended_jobs_max) return;
+  std::uint64_t left = ended_size_;
   std::vector<JobId> forgotten;
   std::size_t scanned = 0;
-  for (auto at = ended_.begin();
-       at != ended_.end() && forgotten.size() < surplus && scanned < forget_scan_max + surplus;
-       ++at, ++scanned) {
+  for (auto at = ended_.begin(); at != ended_.end() && scanned < forget_scan_max; ++at, ++scanned) {
     const JobId id = at->second;
+    const std::uint64_t size = size_of(jobs_.at(id).spec);
+    // An array larger than all that is kept would else be forgotten at its end.
+    if (left - size < options_.ended_jobs_max) break;
     const auto child = children_.lower_bound({id, 0});
     if (child != children_.end() && child->first == id) continue;
-    if (with_live_attempts_.count(id) == 0 && !in_live_run(id)) forgotten.push_back(id);
+    const auto live = with_live_attempts_.lower_bound({id, std::nullopt});
+    if ((live != with_live_attempts_.end() && live->job == id) || in_live_run(id)) continue;
+    forgotten.push_back(id);
+    left -= size;
+    scanned = 0;
   }
   for (const JobId id : forgotten) persist(JobRemovedRecord{id}, out);
 }

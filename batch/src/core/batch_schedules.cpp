@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "batch/batch.hpp"
+#include "elements.hpp"
 #include "librm/base/check.hpp"
 #include "text.hpp"
 
@@ -164,10 +165,9 @@ bool BatchCore::may_start(librm::Now now, const Schedule& schedule, BatchActions
     if (run.state == JobState::running) live.insert(live.end(), run.jobs.begin(), run.jobs.end());
   }
   for (const JobId id : live) {
-    const Job* job = find(id);
-    if (job == nullptr || is_terminal(job->state) || job->cancel_requested) continue;
-    // It is running, pending or held, so this cannot be refused.
-    static_cast<void>(cancel(now, *job, "replaced by the next run of its schedule", out));
+    const auto found = jobs_.find(id);
+    if (found == jobs_.end() || !suits(JobAction::cancel, found->second)) continue;
+    act(now, found->second, JobAction::cancel, "replaced by the next run of its schedule", out);
   }
   return false;
 }

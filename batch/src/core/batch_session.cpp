@@ -41,8 +41,8 @@ void BatchCore::on_timers(librm::Now now, BatchActions& out) {
   while (const auto key = timers_.take_due(now.mono)) {
     if (key->kind == TimerKey::Kind::fence) {
       on_fence(now, *key, out);
-    } else if (const Job* job = find(key->job)) {
-      refresh(now, *job);
+    } else if (const auto element = find_element(key->element)) {
+      refresh(*element);
     }
   }
 }

@@ -4,8 +4,10 @@
 #include <limits>
 #include <utility>
 
+#include "batch/array_text.hpp"
 #include "batch/batch.hpp"
 #include "edges.hpp"
+#include "elements.hpp"
 #include "librm/resource/fits.hpp"
 #include "text.hpp"
 #include "validate.hpp"
@@ -58,6 +60,21 @@ Result<void> check_cycles(const std::vector<JobSpec>& specs,
   return fail(ErrorCode::invalid_argument, "dependency cycle: " + path);
 }
 
+/// Each element needs one of the same index to follow.
+Result<void> check_corresponding(const JobSpec& child, const JobSpec& parent) {
+  const std::string field = "after_corr: " + text::quoted(parent.name);
+  if (child.array.has_value() != parent.array.has_value()) {
+    return fail(ErrorCode::invalid_argument,
+                field + ": one of the two is an array and the other is not");
+  }
+  if (!child.array || parent.array->indices.contains(child.array->indices)) return {};
+  librm::Ranges missing = child.array->indices;
+  missing -= parent.array->indices;
+  return fail(ErrorCode::invalid_argument,
+              field + ": it has no element " + std::to_string(missing.list().front().begin) +
+                  ", its elements are " + indices_text(parent.array->indices));
+}
+
 std::string list_of(const std::set<std::string>& names) {
   std::string text;
   for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
@@ -91,7 +108,7 @@ Result<std::vector<Job>> BatchCore::prepare(librm::Now now, const SubmitJobs& re
   const auto by_name = index_names(specs).value();
   std::vector<Job> jobs;
   for (std::size_t i = 0; i < specs.size(); ++i) {
-    auto edges = resolve(specs[i], by_name);
+    auto edges = resolve(specs, specs[i], by_name);
     if (!edges) {
       return fail(edges.error().code, label_of(specs, i) + ": " + edges.error().message);
     }
@@ -121,18 +138,24 @@ Result<std::vector<Job>> BatchCore::prepare(librm::Now now, const SubmitJobs& re
     }
   }
   // by_name looks at the specifications, so they move last.
-  for (std::size_t i = 0; i < specs.size(); ++i) jobs[i].spec = std::move(specs[i]);
+  for (std::size_t i = 0; i < specs.size(); ++i) {
+    jobs[i].spec = std::move(specs[i]);
+    if (!jobs[i].spec.array) continue;
+    begin_elements(jobs[i]);
+    settle_whole(jobs[i]);
+  }
   return jobs;
 }
 
 /// Tells of jobs that were stored, and starts what can start.
 void BatchCore::welcome(librm::Now now, const std::vector<JobId>& ids, BatchActions& out) {
   for (const JobId id : ids) {
-    const Job& job = jobs_.at(id);
-    announce(job, out);
+    Job& job = jobs_.at(id);
+    announce({id, std::nullopt}, job, out);
+    begin_corresponding(now, job, out);
     settle_job(now, job, out);
     if (!is_terminal(job.state)) continue;
-    settling_.push_back(id);
+    settling_.push_back({id, std::nullopt});
     if (job.schedule) ending_runs_.push_back(*job.schedule);
   }
 }
@@ -167,12 +190,6 @@ Result<void> BatchCore::check_submission(const SubmitJobs& request,
   if (request.idempotency_key.size() > key_size_max) {
     return fail(ErrorCode::invalid_argument, "idempotency key: more than 255 bytes");
   }
-  const std::size_t live = jobs_.size() - ended_.size();
-  if (live + specs.size() > options_.jobs_max) {
-    return fail(ErrorCode::resource_exhausted,
-                "jobs: " + std::to_string(live) + " are live and " + std::to_string(specs.size()) +
-                    " more are submitted, the limit is " + std::to_string(options_.jobs_max));
-  }
   for (std::size_t i = 0; i < specs.size(); ++i) {
     const auto blame = [&](const librm::Error& error) {
       return fail(error.code, label_of(specs, i) + ": " + error.message);
@@ -202,6 +219,15 @@ Result<void> BatchCore::check_submission(const SubmitJobs& request,
                                                    "; cancel it or choose another name"});
     }
   }
+  std::uint64_t size = 0;
+  for (const JobSpec& spec : specs) size += size_of(spec);
+  if (live_size_ + size > options_.jobs_max) {
+    return fail(ErrorCode::resource_exhausted,
+                "jobs: " + std::to_string(live_size_) + " are live and " + std::to_string(size) +
+                    " more are submitted" +
+                    (size > specs.size() ? ", each element of an array counted" : "") +
+                    ", the limit is " + std::to_string(options_.jobs_max));
+  }
   auto by_name = index_names(specs);
   if (!by_name) return tl::unexpected(by_name.error());
   if (auto ok = check_cycles(specs, *by_name); !ok) return ok;
@@ -220,7 +246,8 @@ Result<void> BatchCore::check_submission(const SubmitJobs& request,
 
 /// Names mean jobs of the same submission first, then the live one, then the latest ended one.
 Result<std::vector<Edge>> BatchCore::resolve(
-    const JobSpec& spec, const std::map<std::string_view, std::size_t>& by_name) const {
+    const std::vector<JobSpec>& specs, const JobSpec& spec,
+    const std::map<std::string_view, std::size_t>& by_name) const {
   std::vector<Edge> edges;
   std::set<std::pair<JobId, EdgeKind>> seen;
   for (const DependencySpec& dependency : spec.dependencies) {
@@ -228,8 +255,10 @@ Result<std::vector<Edge>> BatchCore::resolve(
     const std::string& name = dependency.parent;
     Edge edge;
     edge.kind = dependency.kind;
+    const JobSpec* parent_spec = nullptr;
     if (auto sibling = by_name.find(name); sibling != by_name.end()) {
       edge.parent = job_id_last_ + 1 + sibling->second;
+      parent_spec = &specs[sibling->second];
     } else {
       JobId id = 0;
       const auto [stop, error] = std::from_chars(name.data(), name.data() + name.size(), id);
@@ -242,6 +271,10 @@ Result<std::vector<Edge>> BatchCore::resolve(
       edge.parent = parent->id;
       edge.parent_run = parent->run;
       edge.state = judge_edge(edge, parent);
+      parent_spec = &parent->spec;
+    }
+    if (edge.kind == EdgeKind::corresponding) {
+      if (auto ok = check_corresponding(spec, *parent_spec); !ok) return tl::unexpected(ok.error());
     }
     if (seen.emplace(edge.parent, edge.kind).second) edges.push_back(edge);
   }

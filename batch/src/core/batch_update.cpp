@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "batch/batch.hpp"
+#include "change.hpp"
 #include "text.hpp"
 
 namespace batch {
@@ -25,7 +26,7 @@ enum class Outcome : std::uint8_t {
   unknown,  ///< over, nobody knows how, and it must not run twice
 };
 
-Outcome outcome_of(const Job& job, const librm::StatusUpdate& end) {
+Outcome outcome_of(LostPolicy lost, const librm::StatusUpdate& end) {
   switch (end.state) {
     case TaskState::finished:
       return Outcome::success;
@@ -38,25 +39,25 @@ Outcome outcome_of(const Job& job, const librm::StatusUpdate& end) {
                  ? Outcome::failure
                  : Outcome::repeat;
     case TaskState::lost:
-      return job.spec.lost == LostPolicy::wait ? Outcome::unknown : Outcome::repeat;
+      return lost == LostPolicy::wait ? Outcome::unknown : Outcome::repeat;
     default:
       return Outcome::repeat;
   }
 }
 
-Attempt* find_attempt(Job& job, std::uint32_t run, std::uint32_t number) {
+Attempt* find_attempt(Execution& job, std::uint32_t run, std::uint32_t number) {
   for (auto at = job.attempts.rbegin(); at != job.attempts.rend(); ++at) {
     if (at->run == run && at->attempt == number) return &*at;
   }
   return nullptr;
 }
 
-bool is_latest(const Job& job, const Attempt& attempt) {
+bool is_latest(const Execution& job, const Attempt& attempt) {
   return job.attempts.back().run == attempt.run && job.attempts.back().attempt == attempt.attempt;
 }
 
 /// Doubles with every attempt in a row that the cluster, not the job, brought to an end.
-librm::Duration repeat_delay(const Job& job, const Attempt& attempt, librm::Duration unit) {
+librm::Duration repeat_delay(const Execution& job, const Attempt& attempt, librm::Duration unit) {
   std::size_t streak = 1;
   for (auto at = job.attempts.rbegin(); at != job.attempts.rend() && streak < 20; ++at) {
     if (at->run == attempt.run && at->attempt == attempt.attempt) continue;
@@ -76,15 +77,14 @@ void BatchCore::on_update(librm::Now now, const librm::StatusUpdate& update, Bat
     acks_.push_back({update.framework, update.task, update.agent, update.sequence});
   }
   const std::optional<TaskName> name = parse_task_id(update.task);
-  auto found = name ? jobs_.find(name->job) : jobs_.end();
-  Attempt* attempt =
-      found == jobs_.end() ? nullptr : find_attempt(found->second, name->run, name->attempt);
+  const auto element = name ? find_element({name->job, name->index}) : std::nullopt;
+  Attempt* attempt = element ? find_attempt(element->execution, name->run, name->attempt) : nullptr;
   if (attempt == nullptr || is_terminal(attempt->latest.state)) {
     kill_stray(now, update, out);
     return;
   }
   if (!is_terminal(update.state) && update.state != TaskState::unknown) {
-    on_progress(now, found->second, *attempt, update, out);
+    on_progress(now, *element, *attempt, update, out);
     return;
   }
   Attempt ended = *attempt;
@@ -95,7 +95,7 @@ void BatchCore::on_update(librm::Now now, const librm::StatusUpdate& update, Bat
     ended.latest.state = TaskState::dropped;
     ended.latest.message = "nobody knows the task: its launch never arrived";
   }
-  on_end(now, found->second, std::move(ended), out);
+  on_end(now, *element, std::move(ended), out);
 }
 
 /// What is over for its job, or forgotten, must not run on.
@@ -108,68 +108,79 @@ void BatchCore::kill_stray(librm::Now now, const librm::StatusUpdate& update, Ba
   call(now, librm::KillTask{update.framework, update.task, update.agent, std::nullopt}, out);
 }
 
-void BatchCore::on_progress(librm::Now now, Job& job, Attempt& attempt,
+void BatchCore::on_progress(librm::Now now, const Element& element, Attempt& attempt,
                             const librm::StatusUpdate& update, BatchActions& out) {
+  Execution& execution = element.execution;
   const bool news = attempt.latest.state != update.state;
   attempt.latest = update;
   if (update.state == TaskState::unreachable) {
-    if (news) on_unreachable(now, job, attempt, out);
+    if (news) on_unreachable(now, element, attempt, out);
     return;
   }
-  timers_.clear({TimerKey::Kind::fence, job.id, attempt.attempt});
-  if (is_terminal(job.state)) {
+  timers_.clear({TimerKey::Kind::fence, element.id(), attempt.attempt});
+  if (is_terminal(execution.state)) {
     kill_stray(now, update, out);
     return;
   }
-  if (job.state == JobState::pending && is_latest(job, attempt)) {
+  if (execution.state == JobState::pending && is_latest(execution, attempt)) {
     // It was given up, and is back before another one was launched.
-    JobChangeRecord record = change_of(job);
+    JobChangeRecord record = change_record(element.id(), execution);
     record.state = JobState::running;
     record.reason.clear();
     record.not_before.reset();
     change(now, std::move(record), out);
   } else if (news) {
-    if (!job.cancel_requested) job.reason.clear();
-    announce(job, out);
+    if (!execution.cancel_requested) execution.reason.clear();
+    announce(element.id(), execution, out);
   }
-  if (update.state == TaskState::running && !job.started) {
-    job.started = update.started.value_or(now.wall);
-    started_in_memory_.insert(job.id);
-    settling_.push_back(job.id);
+  if (update.state == TaskState::running && !execution.started) {
+    on_started(element, update.started.value_or(now.wall));
   }
 }
 
-void BatchCore::on_unreachable(librm::Now now, Job& job, const Attempt& attempt,
+void BatchCore::on_started(const Element& element, librm::WallTime started) {
+  element.execution.started = started;
+  started_in_memory_.insert(element.id());
+  if (element.index && element.job.started) return;
+  element.job.started = started;
+  settling_.push_back({element.job.id, std::nullopt});
+}
+
+void BatchCore::on_unreachable(librm::Now now, const Element& element, const Attempt& attempt,
                                BatchActions& out) {
-  if (is_terminal(job.state)) return;
+  Execution& execution = element.execution;
+  const JobSpec& spec = element.job.spec;
+  if (is_terminal(execution.state)) return;
   const std::string reason = "agent " + to_string(attempt.agent) + " is unreachable";
   trace(attempt.latest.task, reason);
-  const bool alone = std::none_of(job.attempts.begin(), job.attempts.end(), [](const Attempt& a) {
-    return !is_terminal(a.latest.state) && a.latest.state != TaskState::unreachable;
-  });
-  if (job.spec.lost == LostPolicy::rerun && alone && job.state == JobState::running &&
-      !job.cancel_requested) {
-    JobChangeRecord record = change_of(job);
+  const bool alone =
+      std::none_of(execution.attempts.begin(), execution.attempts.end(), [](const Attempt& a) {
+        return !is_terminal(a.latest.state) && a.latest.state != TaskState::unreachable;
+      });
+  if (spec.lost == LostPolicy::rerun && alone && execution.state == JobState::running &&
+      !execution.cancel_requested) {
+    JobChangeRecord record = change_record(element.id(), execution);
     record.state = JobState::pending;
     record.reason = reason + "; launched anew by policy 'rerun'";
     change(now, std::move(record), out);
     return;
   }
-  if (job.spec.lost == LostPolicy::fence && job.spec.fence_after) {
+  if (spec.lost == LostPolicy::fence && spec.fence_after) {
     // The agent's lease had ended before the master gave it up, so its own count began earlier.
-    const librm::Duration bound = *job.spec.fence_after;
-    timers_.set(
-        {TimerKey::Kind::fence, job.id, attempt.attempt},
-        now.mono + bound + bound / fence_drift_divisor + job.spec.kill_grace + fence_margin);
+    const librm::Duration bound = *spec.fence_after;
+    timers_.set({TimerKey::Kind::fence, element.id(), attempt.attempt},
+                now.mono + bound + bound / fence_drift_divisor + spec.kill_grace + fence_margin);
   }
-  if (!job.cancel_requested && job.state == JobState::running) job.reason = reason;
-  announce(job, out);
+  if (!execution.cancel_requested && execution.state == JobState::running) {
+    execution.reason = reason;
+  }
+  announce(element.id(), execution, out);
 }
 
 void BatchCore::on_fence(librm::Now now, const TimerKey& key, BatchActions& out) {
-  auto found = jobs_.find(key.job);
-  if (found == jobs_.end()) return;
-  Attempt* attempt = find_attempt(found->second, found->second.run, key.attempt);
+  const auto element = find_element(key.element);
+  if (!element) return;
+  Attempt* attempt = find_attempt(element->execution, element->execution.run, key.attempt);
   if (attempt == nullptr || attempt->latest.state != TaskState::unreachable) return;
   Attempt ended = *attempt;
   ended.latest.state = TaskState::gone;
@@ -177,38 +188,43 @@ void BatchCore::on_fence(librm::Now now, const TimerKey& key, BatchActions& out)
   ended.latest.sequence = 0;
   ended.latest.message =
       "agent " + to_string(ended.agent) + " is unreachable, its fence has killed the task by now";
-  on_end(now, found->second, std::move(ended), out);
+  on_end(now, *element, std::move(ended), out);
 }
 
-void BatchCore::on_end(librm::Now now, Job& job, Attempt attempt, BatchActions& out) {
-  timers_.clear({TimerKey::Kind::fence, job.id, attempt.attempt});
+void BatchCore::on_end(librm::Now now, const Element& element, Attempt attempt, BatchActions& out) {
+  const Execution& execution = element.execution;
+  timers_.clear({TimerKey::Kind::fence, element.id(), attempt.attempt});
   trace(attempt.latest.task, text::end_of(attempt.latest));
-  JobChangeRecord record = change_of(job);
+  JobChangeRecord record = change_record(element.id(), execution);
   if (!record.started && attempt.latest.started) {
     // News of its running was overtaken by news of its end: children may have waited for it.
     record.started = attempt.latest.started;
-    settling_.push_back(job.id);
+    settling_.push_back({element.job.id, std::nullopt});
   }
-  const bool others = std::any_of(job.attempts.begin(), job.attempts.end(), [&](const Attempt& a) {
-    return !is_terminal(a.latest.state) && (a.run != attempt.run || a.attempt != attempt.attempt);
-  });
+  const bool others =
+      std::any_of(execution.attempts.begin(), execution.attempts.end(), [&](const Attempt& a) {
+        return !is_terminal(a.latest.state) &&
+               (a.run != attempt.run || a.attempt != attempt.attempt);
+      });
   const bool decides = attempt.latest.state == TaskState::finished ||
-                       (job.cancel_requested ? !others : is_latest(job, attempt));
-  if (is_terminal(job.state) || !decides) {
+                       (execution.cancel_requested ? !others : is_latest(execution, attempt));
+  if (is_terminal(execution.state) || !decides) {
     attempt.counts = false;
-    if (is_terminal(job.state)) record.started = job.started;
+    if (is_terminal(execution.state)) record.started = execution.started;
     record.attempt = std::move(attempt);
     persist(std::move(record), out);
     return;
   }
-  decide(now, job, attempt, record);
+  decide(now, element, attempt, record);
   record.attempt = attempt;
   change(now, std::move(record), out);
-  if (is_terminal(job.state)) kill_attempts(now, job, &attempt, out);
+  if (is_terminal(execution.state)) kill_attempts(now, element, &attempt, out);
 }
 
-void BatchCore::decide(librm::Now now, const Job& job, Attempt& attempt,
+void BatchCore::decide(librm::Now now, const Element& element, Attempt& attempt,
                        JobChangeRecord& change) const {
+  const JobSpec& spec = element.job.spec;
+  const Execution& execution = element.execution;
   const librm::StatusUpdate& end = attempt.latest;
   const auto over = [&](JobState state, std::string reason) {
     change.state = state;
@@ -218,39 +234,39 @@ void BatchCore::decide(librm::Now now, const Job& job, Attempt& attempt,
     change.exit_code = end.exit_code;
     change.signal = end.signal;
   };
-  Outcome outcome = outcome_of(job, end);
+  Outcome outcome = outcome_of(spec.lost, end);
   // Killed to be requeued: how that ended it does not matter.
-  if (attempt.run < job.run && outcome == Outcome::failure) outcome = Outcome::repeat;
+  if (attempt.run < execution.run && outcome == Outcome::failure) outcome = Outcome::repeat;
   if (outcome == Outcome::success) return over(JobState::finished, "");
-  if (job.cancel_requested) return over(JobState::cancelled, job.reason);
+  if (execution.cancel_requested) return over(JobState::cancelled, execution.reason);
   if (outcome == Outcome::unknown) {
     const std::string& detail = end.message.empty() ? to_string(end.reason) : end.message;
     return over(JobState::failed, "exit status unknown: " + detail);
   }
   if (outcome == Outcome::repeat) {
     attempt.counts = false;
-    return again(now, job, attempt, change);
+    return again(now, execution, attempt, change);
   }
-  change.failures = job.failures + 1;
-  if (change.failures > job.spec.retries) {
+  change.failures = execution.failures + 1;
+  if (change.failures > spec.retries) {
     std::string reason = text::end_of(end);
-    if (job.spec.retries > 0) reason += " (attempt " + std::to_string(change.failures) + ")";
+    if (spec.retries > 0) reason += " (attempt " + std::to_string(change.failures) + ")";
     return over(JobState::failed, std::move(reason));
   }
   change.state = JobState::pending;
   change.reason = text::end_of(end) + "; retry " + std::to_string(change.failures) + " of " +
-                  std::to_string(job.spec.retries);
+                  std::to_string(spec.retries);
   change.not_before.reset();
-  if (job.spec.retry_delay.ns > 0) change.not_before = now.wall + job.spec.retry_delay;
+  if (spec.retry_delay.ns > 0) change.not_before = now.wall + spec.retry_delay;
 }
 
 /// A new attempt that consumes no retry.
-void BatchCore::again(librm::Now now, const Job& job, const Attempt& attempt,
+void BatchCore::again(librm::Now now, const Execution& execution, const Attempt& attempt,
                       JobChangeRecord& change) const {
   change.state = JobState::pending;
   change.reason = text::end_of(attempt.latest) + "; launched anew";
   change.not_before.reset();
-  const librm::Duration delay = repeat_delay(job, attempt, options_.dropped_retry_delay);
+  const librm::Duration delay = repeat_delay(execution, attempt, options_.dropped_retry_delay);
   if (delay.ns > 0) change.not_before = now.wall + delay;
 }
 

@@ -5,6 +5,7 @@
 
 #include "batch/batch.hpp"
 #include "edges.hpp"
+#include "elements.hpp"
 #include "librm/resource/fits.hpp"
 #include "placement.hpp"
 #include "text.hpp"
@@ -19,7 +20,7 @@ std::string place_of(const Attempt& attempt) {
   return to_string(attempt.agent) + " (" + attempt.hostname + ")";
 }
 
-std::string describe_running(const Job& job, librm::Now now) {
+std::string describe_running(const Execution& job, librm::Now now) {
   const Attempt& attempt = job.attempts.back();
   std::string text;
   switch (attempt.latest.state) {
@@ -40,7 +41,7 @@ std::string describe_running(const Job& job, librm::Now now) {
   return text;
 }
 
-std::string describe_ended(const Job& job, librm::Now now) {
+std::string describe_ended(const Execution& job, librm::Now now) {
   std::string text = std::string(to_string(job.state)) + " " +
                      text::span(now.wall - job.ended.value_or(now.wall)) + " ago";
   if (job.started && job.ended) text += " after " + text::span(*job.ended - *job.started);
@@ -52,6 +53,22 @@ std::string describe_ended(const Job& job, librm::Now now) {
 std::string describe_edge(const Edge& edge, const Job* parent) {
   if (parent == nullptr) return "job " + std::to_string(edge.parent) + ", forgotten";
   return text::job(*parent) + ", " + to_string(parent->state);
+}
+
+/// `3 running (at most 10 at the same time), 90 pending, 7 finished`.
+std::string describe_elements(const Job& job) {
+  const std::uint32_t parallel_max = job.spec.array->parallel_max;
+  std::string text;
+  for (const JobState state : {JobState::running, JobState::pending, JobState::held,
+                               JobState::finished, JobState::failed, JobState::cancelled}) {
+    const std::uint64_t count = job.elements->counts[state];
+    if (count == 0) continue;
+    text += (text.empty() ? "" : ", ") + std::to_string(count) + " " + to_string(state);
+    if (state == JobState::running && parallel_max != 0) {
+      text += " (at most " + std::to_string(parallel_max) + " at the same time)";
+    }
+  }
+  return text;
 }
 
 const char* wanted_of(EdgeKind kind) {
@@ -82,8 +99,10 @@ std::vector<BatchCore::NodeUsage> BatchCore::node_usage() const {
     places.emplace(node.agent, nodes.size());
     nodes.push_back({&node, node.total});
   }
-  for (const JobId id : with_live_attempts_) {
-    for (const Attempt& attempt : jobs_.at(id).attempts) {
+  for (const ElementId& id : with_live_attempts_) {
+    const Job& job = jobs_.at(id.job);
+    const Execution& execution = id.index ? job.elements->launched.at(*id.index) : job;
+    for (const Attempt& attempt : execution.attempts) {
       if (is_terminal(attempt.latest.state)) continue;
       auto place = places.find(attempt.agent);
       if (place == places.end()) continue;
@@ -95,40 +114,76 @@ std::vector<BatchCore::NodeUsage> BatchCore::node_usage() const {
 }
 
 Why BatchCore::why(const Job& job, librm::Now now) const {
+  if (!job.elements) return why(job, {job.id, std::nullopt}, job, now);
+  // What the whole waits for is what its elements wait for that were never launched.
+  Execution whole = job;
+  const bool waits = !is_terminal(job.state) && !never_launched(job).empty();
+  if (waits) whole.state = JobState::pending;
+  Why why;
+  if (job.state == JobState::running && !waits) {
+    why.job = job.id;
+    why.summary = "running " + text::span(now.wall - job.started.value_or(job.submitted));
+    if (job.cancel_requested) why.summary += " · is being cancelled: " + job.reason;
+  } else {
+    why = this->why(job, {job.id, std::nullopt}, whole, now);
+  }
+  why.state = job.state;
+  why.details.insert(why.details.begin(), describe_elements(job));
+  return why;
+}
+
+Why BatchCore::why(const Job& job, std::uint32_t index, librm::Now now) const {
+  return why(job, {job.id, index}, element_of(job, index).value(), now);
+}
+
+Why BatchCore::why(const Job& job, const ElementId& id, const Execution& execution,
+                   librm::Now now) const {
   Why why;
   why.job = job.id;
-  why.state = job.state;
-  if (is_terminal(job.state)) {
-    why.summary = describe_ended(job, now);
-  } else if (job.state == JobState::running) {
-    why.summary = describe_running(job, now);
-    if (job.attempts.back().latest.state == librm::TaskState::unreachable) {
+  why.index = id.index;
+  why.state = execution.state;
+  if (is_terminal(execution.state)) {
+    why.summary = describe_ended(execution, now);
+  } else if (execution.state == JobState::running) {
+    why.summary = describe_running(execution, now);
+    if (execution.attempts.back().latest.state == librm::TaskState::unreachable) {
       why.details.push_back(std::string("policy '") + to_string(job.spec.lost) + "': " +
                             (job.spec.lost == LostPolicy::fence
                                  ? "started anew when its fence has surely killed it"
                                  : "no new attempt before this one is known to be over"));
     }
   } else {
-    why.summary = std::string(to_string(job.state)) + " " + text::span(now.wall - job.submitted);
-    if (job.state == JobState::held) {
-      why.summary += " · " + (job.reason.empty() ? "held" : job.reason);
+    why.summary =
+        std::string(to_string(execution.state)) + " " + text::span(now.wall - job.submitted);
+    if (execution.state == JobState::held) {
+      why.summary += " · " + (execution.reason.empty() ? "held" : execution.reason);
     } else {
-      explain_waiting(job, now, why);
+      explain_waiting(job, id, execution, now, why);
     }
   }
-  if (job.state != JobState::running && !job.attempts.empty()) {
-    const Attempt& last = job.attempts.back();
+  if (execution.state != JobState::running && !execution.attempts.empty()) {
+    const Attempt& last = execution.attempts.back();
     why.details.push_back("attempt " + std::to_string(last.attempt) + " on " + place_of(last) +
                           ": " + text::end_of(last.latest));
   }
   return why;
 }
 
+/// An edge between arrays that this element, or some element, need not wait for any more.
+bool BatchCore::may_start_beside(const Job& job, const ElementId& id, const Edge& edge) const {
+  if (edge.kind != EdgeKind::corresponding || !job.elements) return false;
+  const auto eligible = eligible_.find(job.id);
+  if (eligible == eligible_.end()) return false;
+  return id.index ? eligible->second.contains(single(*id.index))
+                  : !common(never_launched(job), eligible->second).empty();
+}
+
 /// Adds to the summary of a pending job what it waits for first.
-void BatchCore::explain_waiting(const Job& job, librm::Now now, Why& why) const {
+void BatchCore::explain_waiting(const Job& job, const ElementId& id, const Execution& execution,
+                                librm::Now now, Why& why) const {
   std::size_t waits = 0;
   for (const Edge& edge : job.edges) {
-    if (edge.state != EdgeState::pending) continue;
+    if (edge.state != EdgeState::pending || may_start_beside(job, id, edge)) continue;
     const Job* parent = find(edge.parent);
     if (waits == 0) why.summary += " · waits for " + describe_edge(edge, parent);
     if (++waits > edges_named_max) continue;
@@ -140,9 +195,17 @@ void BatchCore::explain_waiting(const Job& job, librm::Now now, Why& why) const 
     why.details.push_back("and " + text::count(waits - edges_named_max, "more dependency edge"));
   }
   if (waits > 0) return;
-  if (!job.attempts.empty() && !job.reason.empty()) why.details.push_back(job.reason);
-  if (const auto at = timers_.find({TimerKey::Kind::retry, job.id, 0})) {
-    why.summary += " · next attempt in " + text::span(*at - now.mono) + ": " + job.reason;
+  if (!execution.attempts.empty() && !execution.reason.empty()) {
+    why.details.push_back(execution.reason);
+  }
+  if (const auto at = timers_.find({TimerKey::Kind::retry, id, 0})) {
+    why.summary += " · next attempt in " + text::span(*at - now.mono) + ": " + execution.reason;
+    return;
+  }
+  if (job.elements && job.spec.array->parallel_max != 0 &&
+      job.elements->counts[JobState::running] >= job.spec.array->parallel_max) {
+    why.summary += " · at most " + std::to_string(job.spec.array->parallel_max) +
+                   " elements run at the same time";
     return;
   }
   if (storage_low_) {

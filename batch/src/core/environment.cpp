@@ -30,12 +30,19 @@ std::string rfc3339(librm::WallTime time) {
 
 }  // namespace
 
-void add_environment(const Job& job, const Attempt& attempt,
+void add_environment(const Job& job, std::optional<std::uint32_t> index, const Attempt& attempt,
                      std::map<std::string, std::string>& environment) {
   environment["RM_JOB_ID"] = std::to_string(job.id);
   environment["RM_JOB_NAME"] = job.spec.name;
   environment["RM_RUN"] = std::to_string(attempt.run);
   environment["RM_ATTEMPT"] = std::to_string(attempt.attempt);
+  if (index) {
+    const librm::Ranges& all = job.spec.array->indices;
+    environment["RM_ARRAY_INDEX"] = std::to_string(*index);
+    environment["RM_ARRAY_COUNT"] = std::to_string(all.count());
+    environment["RM_ARRAY_MIN"] = std::to_string(all.list().front().begin);
+    environment["RM_ARRAY_MAX"] = std::to_string(all.list().back().end);
+  }
   if (job.schedule) {
     environment["RM_SCHEDULE"] = job.schedule->schedule;
     environment["RM_SCHEDULE_RUN"] = std::to_string(job.schedule->run);

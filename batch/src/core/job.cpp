@@ -75,9 +75,30 @@ const char* to_string(JobState state) {
   return "unknown";
 }
 
+const char* to_string(JobAction action) {
+  switch (action) {
+    case JobAction::cancel:
+      return "cancel";
+    case JobAction::hold:
+      return "hold";
+    case JobAction::release:
+      return "release";
+    case JobAction::requeue:
+      return "requeue";
+    case JobAction::retry:
+      return "retry";
+  }
+  return "unknown";
+}
+
+std::string to_string(const ElementId& id) {
+  std::string text = std::to_string(id.job);
+  if (id.index) text += '_' + std::to_string(*id.index);
+  return text;
+}
+
 librm::TaskId task_id(const TaskName& name) {
-  std::string id = std::to_string(name.job);
-  if (name.index) id += '_' + std::to_string(*name.index);
+  std::string id = to_string(ElementId{name.job, name.index});
   id += '.' + std::to_string(name.run);
   id += '.' + std::to_string(name.attempt);
   return id;

@@ -1,5 +1,6 @@
 // Checks of a specification's fields, each with its limit in the message.
 #include "validate.hpp"
+#include "batch/array_text.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -55,9 +56,10 @@ Result<void> check_name(const std::string& name) {
   }
   // Wherever a job is named, ids and these words are understood first.
   const std::string_view rest = name;
-  if (all_digits(name) || name == "last" || name == "all" ||
+  if (all_digits(name) || names_element(name) || name == "last" || name == "all" ||
       (rest.substr(0, 5) == "last-" && all_digits(rest.substr(5)))) {
-    return wrong("name", text::quoted(name) + " would be taken for a job's id or 'last'");
+    return wrong("name",
+                 text::quoted(name) + " would be taken for a job's id, an element's or 'last'");
   }
   return {};
 }
@@ -215,6 +217,23 @@ Result<void> check_numbers(const JobSpec& spec) {
   return {};
 }
 
+Result<void> check_array(const ArraySpec& array) {
+  if (array.indices.empty()) return wrong("array", "it has no indices");
+  const std::uint64_t count = array.indices.count();
+  if (count > array_elements_max) {
+    return wrong("array", std::to_string(count) + " elements, at most " +
+                              std::to_string(array_elements_max));
+  }
+  const std::uint64_t last = array.indices.list().back().end;
+  if (last > array_index_max) {
+    return wrong("array",
+                 "index " + std::to_string(last) + ", at most " + std::to_string(array_index_max));
+  }
+  if (array.parallel_max <= array_elements_max) return {};
+  return wrong("array", std::to_string(array.parallel_max) + " at the same time, at most " +
+                            std::to_string(array_elements_max));
+}
+
 }  // namespace
 
 JobSpec with_defaults(JobSpec spec) {
@@ -235,6 +254,9 @@ Result<void> check_spec(const JobSpec& spec) {
   if (auto ok = check_times(spec); !ok) return ok;
   if (auto ok = check_map("constraints", spec.constraints); !ok) return ok;
   if (auto ok = check_fetch(spec.command.fetch); !ok) return ok;
+  if (spec.array) {
+    if (auto ok = check_array(*spec.array); !ok) return ok;
+  }
   if (auto ok = check_text("image", spec.image, short_text_size_max); !ok) return ok;
   if (spec.patterns.size() > labels_max) {
     return wrong("constraints", std::to_string(spec.patterns.size()) + " patterns, at most 100");

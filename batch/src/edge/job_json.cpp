@@ -1,5 +1,6 @@
 // Submissions as JSON, in both directions.
 #include "batch/edge/job_json.hpp"
+#include "batch/array_text.hpp"
 
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -111,6 +112,7 @@ void write_policies(const JobSpec& spec, ordered_json& object) {
   }
   if (!spec.labels.empty()) object["labels"] = spec.labels;
   if (!spec.image.empty()) object["image"] = spec.image;
+  if (spec.array) object["array"] = to_string(*spec.array);
   if (spec.hold) object["hold"] = true;
 }
 

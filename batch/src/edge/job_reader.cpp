@@ -6,6 +6,7 @@
 #include <limits>
 #include <utility>
 
+#include "batch/array_text.hpp"
 #include "batch/edge/units.hpp"
 #include "json_text.hpp"
 
@@ -228,6 +229,13 @@ void read_fetch(Reader& reader, const json& value) {
   }
 }
 
+void read_array(Reader& reader, const json& value) {
+  if (!value.is_string()) return reader.expected("indices such as \"0-99%10\"", value);
+  auto array = parse_array(value.get_ref<const std::string&>());
+  if (!array) return reader.wrong(array.error().message);
+  reader.spec().array = std::move(*array);
+}
+
 void read_patterns(Reader& reader, const json& value, bool negated) {
   std::map<std::string, std::string> pairs;
   reader.pairs(value, pairs);
@@ -281,6 +289,8 @@ constexpr Field fields[] = {
     {"fence_after",   [](Reader& r, const json& v) { r.span(v, r.spec().fence_after); }},
     {"constraints",   [](Reader& r, const json& v) { r.pairs(v, r.spec().constraints); }},
     {"labels",        [](Reader& r, const json& v) { r.pairs(v, r.spec().labels); }},
+    {"after_corr",    [](Reader& r, const json& v) { r.parents(v, EdgeKind::corresponding); }},
+    {"array",         [](Reader& r, const json& v) { read_array(r, v); }},
     {"hold",          [](Reader& r, const json& v) { r.flag(v, r.spec().hold); }},
 };
 // clang-format on

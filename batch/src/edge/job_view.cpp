@@ -3,6 +3,8 @@
 #include <set>
 #include <utility>
 
+#include "batch/array.hpp"
+#include "batch/array_text.hpp"
 #include "batch/edge/job_json.hpp"
 #include "batch/edge/units.hpp"
 
@@ -32,14 +34,14 @@ ordered_json amounts_of(const librm::Request& request) {
   return object;
 }
 
-librm::TaskId task_of(const Job& job, const Attempt& attempt) {
-  return task_id({job.id, std::nullopt, attempt.run, attempt.attempt});
+librm::TaskId task_of(const ElementId& id, const Attempt& attempt) {
+  return task_id({id.job, id.index, attempt.run, attempt.attempt});
 }
 
-ordered_json attempt_to_json(const Job& job, const Attempt& attempt, const JobLookup& lookup) {
+ordered_json attempt_to_json(const ElementId& id, const Attempt& attempt, const JobLookup& lookup) {
   const librm::StatusUpdate& latest = attempt.latest;
   ordered_json object;
-  object["task"] = task_of(job, attempt);
+  object["task"] = task_of(id, attempt);
   object["node"] = node_of(attempt);
   object["state"] = librm::to_string(latest.state);
   object["reason"] =
@@ -60,7 +62,7 @@ ordered_json attempt_to_json(const Job& job, const Attempt& attempt, const JobLo
     object["log_url"] = nullptr;
   } else {
     object["log_url"] = "http://" + address + "/v1/tasks/" + to_string(latest.framework) + "/" +
-                        task_of(job, attempt) + "/files/stdout";
+                        task_of(id, attempt) + "/files/stdout";
   }
   return object;
 }
@@ -76,15 +78,47 @@ ordered_json edges_of(const Job& job, const JobLookup& lookup) {
   return list;
 }
 
-}  // namespace
+/// `{"indices": "0-99", "parallel_max": 10, "size": 100, "counts": {"pending": 90, ...}}`.
+ordered_json array_of(const Job& job) {
+  if (!job.elements) return nullptr;
+  const ArraySpec& array = *job.spec.array;
+  ordered_json object;
+  object["indices"] = indices_text(array.indices);
+  object["parallel_max"] = array.parallel_max;
+  object["size"] = array.indices.count();
+  for (const JobState state : {JobState::pending, JobState::held, JobState::running,
+                               JobState::finished, JobState::failed, JobState::cancelled}) {
+    object["counts"][to_string(state)] = job.elements->counts[state];
+  }
+  return object;
+}
 
-ordered_json job_to_json(const Job& job, bool with_attempts, const JobLookup& lookup) {
+/// Where and how far it is, without its attempts.
+void add_execution(const ElementId& id, const Execution& execution, ordered_json& object) {
+  object["started"] = or_null(execution.started);
+  object["ended"] = or_null(execution.ended);
+  object["exit_code"] = or_null(execution.exit_code);
+  object["signal"] = or_null(execution.signal);
+  object["run"] = execution.run;
+  object["attempt"] = execution.attempts.empty() ? 0 : execution.attempts.back().attempt;
+  if (execution.attempts.empty()) {
+    object["task"] = nullptr;
+    object["node"] = nullptr;
+  } else {
+    object["task"] = task_of(id, execution.attempts.back());
+    object["node"] = node_of(execution.attempts.back());
+  }
+}
+
+ordered_json to_json(const Job& job, const ElementId& id, const Execution& execution,
+                     bool with_attempts, const JobLookup& lookup) {
   const JobSpec& spec = job.spec;
   ordered_json object;
   object["id"] = job.id;
+  object["index"] = or_null(id.index);
   object["name"] = spec.name;
-  object["state"] = to_string(job.state);
-  object["reason"] = job.reason;
+  object["state"] = to_string(execution.state);
+  object["reason"] = execution.reason;
   object["owner"] = spec.owner;
   object["role"] = spec.role;
   object["description"] = spec.description;
@@ -95,20 +129,9 @@ ordered_json job_to_json(const Job& job, bool with_attempts, const JobLookup& lo
                        {"arguments", spec.command.arguments}};
   object["request"] = amounts_of(spec.request);
   object["submitted"] = to_rfc3339(job.submitted);
-  object["started"] = or_null(job.started);
-  object["ended"] = or_null(job.ended);
-  object["exit_code"] = or_null(job.exit_code);
-  object["signal"] = or_null(job.signal);
-  object["run"] = job.run;
-  object["attempt"] = job.attempts.empty() ? 0 : job.attempts.back().attempt;
+  add_execution(id, execution, object);
   object["retries"] = spec.retries;
-  if (job.attempts.empty()) {
-    object["task"] = nullptr;
-    object["node"] = nullptr;
-  } else {
-    object["task"] = task_of(job, job.attempts.back());
-    object["node"] = node_of(job.attempts.back());
-  }
+  object["array"] = array_of(job);
   object["dependencies"] = edges_of(job, lookup);
   object["schedule"] = nullptr;
   if (job.schedule) {
@@ -118,16 +141,37 @@ ordered_json job_to_json(const Job& job, bool with_attempts, const JobLookup& lo
   }
   if (with_attempts) {
     object["attempts"] = ordered_json::array();
-    for (const Attempt& attempt : job.attempts) {
-      object["attempts"].push_back(attempt_to_json(job, attempt, lookup));
+    for (const Attempt& attempt : execution.attempts) {
+      object["attempts"].push_back(attempt_to_json(id, attempt, lookup));
     }
   }
+  return object;
+}
+
+}  // namespace
+
+ordered_json job_to_json(const Job& job, bool with_attempts, const JobLookup& lookup) {
+  return to_json(job, {job.id, std::nullopt}, job, with_attempts, lookup);
+}
+
+ordered_json element_to_json(const Job& job, std::uint32_t index, const JobLookup& lookup) {
+  return to_json(job, {job.id, index}, element_of(job, index).value(), true, lookup);
+}
+
+ordered_json element_summary_to_json(const Job& job, std::uint32_t index,
+                                     const Execution& execution) {
+  ordered_json object;
+  object["index"] = index;
+  object["state"] = to_string(execution.state);
+  object["reason"] = execution.reason;
+  add_execution({job.id, index}, execution, object);
   return object;
 }
 
 ordered_json why_to_json(const Why& why) {
   ordered_json object;
   object["job"] = why.job;
+  object["index"] = or_null(why.index);
   object["state"] = to_string(why.state);
   object["summary"] = why.summary;
   object["details"] = why.details;

@@ -29,6 +29,9 @@ struct WireEnum<batch::JobState>
     : WireEnumRange<batch::JobState::pending, batch::JobState::cancelled> {};
 
 template <>
+struct WireEnum<batch::JobAction>
+    : WireEnumRange<batch::JobAction::cancel, batch::JobAction::retry> {};
+template <>
 struct WireEnum<batch::Dialect> : WireEnumRange<batch::Dialect::rm, batch::Dialect::chronos> {};
 template <>
 struct WireEnum<batch::CatchUp> : WireEnumRange<batch::CatchUp::skip, batch::CatchUp::all> {};
@@ -62,17 +65,23 @@ namespace batch {
 BATCH_WIRE_NESTED(DependencySpec, parent, kind)
 BATCH_WIRE_NESTED(Edge, parent, parent_run, kind, state)
 BATCH_WIRE_NESTED(PatternConstraint, attribute, pattern, negated)
+BATCH_WIRE_NESTED(ArraySpec, indices, parallel_max)
 BATCH_WIRE_NESTED(JobSpec, name, description, owner, role, command, request, priority, retries,
                   retry_delay, time_limit, kill_grace, dependencies, on_dependency_failed, lost,
-                  fence_after, constraints, labels, hold, patterns, image, dialect)
+                  fence_after, constraints, labels, hold, patterns, image, dialect, array)
 BATCH_WIRE_NESTED(Attempt, run, attempt, agent, incarnation, hostname, resources, latest, launched,
                   counts)
 BATCH_WIRE_NESTED(ScheduleRef, schedule, run, nominal)
+BATCH_WIRE_NESTED(Execution, state, reason, cancel_requested, run, failures, started, ended,
+                  not_before, exit_code, signal, attempts)
+BATCH_WIRE_NESTED(ElementGroup, indices, state, reason, ended)
+// What was launched follows in records of its own, and the counts from both.
+BATCH_WIRE_NESTED(ArrayElements, groups, started, ended)
 BATCH_WIRE_NESTED(Job, id, spec, edges, schedule, state, reason, cancel_requested, run, failures,
-                  submitted, started, ended, not_before, exit_code, signal, attempts)
+                  submitted, started, ended, not_before, exit_code, signal, attempts, elements)
 
 using Launch = LaunchRecord::Launch;
-BATCH_WIRE_NESTED(Launch, job, attempt)
+BATCH_WIRE_NESTED(Launch, job, attempt, index)
 
 LIBRM_WIRE(LocalTime, ns)
 BATCH_WIRE_NESTED(Period, years, months, weeks, days, exact)
@@ -93,7 +102,7 @@ LIBRM_WIRE(FrameworkIdRecord, framework)
 LIBRM_WIRE(JobsRecord, jobs, idempotency_key)
 LIBRM_WIRE(LaunchRecord, launches)
 LIBRM_WIRE(JobChangeRecord, job, state, reason, cancel_requested, run, failures, started, ended,
-           not_before, exit_code, signal, attempt)
+           not_before, exit_code, signal, attempt, index)
 LIBRM_WIRE(EdgeRecord, child, edge)
 LIBRM_WIRE(JobRemovedRecord, job)
 LIBRM_WIRE(SubmissionKeyRecord, key, jobs)
@@ -102,6 +111,8 @@ LIBRM_WIRE(ScheduleRecord, schedule)
 LIBRM_WIRE(ScheduleRunRecord, schedule, run, jobs, due_first, next, edges, counts)
 LIBRM_WIRE(ScheduleChangeRecord, schedule, paused, due_first, next, edges, counts, run, missed)
 LIBRM_WIRE(ScheduleRemovedRecord, schedule)
+LIBRM_WIRE(ElementActionRecord, job, action, indices, reason, at)
+LIBRM_WIRE(ElementsRecord, job, launched)
 
 #undef BATCH_WIRE_NESTED
 
@@ -129,6 +140,8 @@ BATCH_RECORD_NUMBER(ScheduleRecord, 9);
 BATCH_RECORD_NUMBER(ScheduleRunRecord, 10);
 BATCH_RECORD_NUMBER(ScheduleChangeRecord, 11);
 BATCH_RECORD_NUMBER(ScheduleRemovedRecord, 12);
+BATCH_RECORD_NUMBER(ElementActionRecord, 13);
+BATCH_RECORD_NUMBER(ElementsRecord, 14);
 
 #undef BATCH_RECORD_NUMBER
 

@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "batch/array.hpp"
+#include "batch/array_text.hpp"
 #include "batch/batch.hpp"
 
 namespace batch::test {
@@ -39,6 +41,10 @@ class JobBuilder {
   JobBuilder& on_failed(OnDependencyFailed p) { return spec_.on_dependency_failed = p, *this; }
   JobBuilder& constraint(std::string name, std::string value) {
     spec_.constraints.emplace(std::move(name), std::move(value));
+    return *this;
+  }
+  JobBuilder& array(const std::string& text) {
+    spec_.array = parse_array(text).value();
     return *this;
   }
   JobBuilder& hold() { return spec_.hold = true, *this; }
@@ -120,7 +126,14 @@ class Bench {
                   : std::string(to_string(answer.error().code)) + ": " + answer.error().message;
   }
   std::string cancel(JobId id, std::string reason = {}) {
-    step(ControlJob{8, JobAction::cancel, id, std::move(reason)});
+    return control(JobAction::cancel, id, {}, std::move(reason));
+  }
+  /// `elements` as people write them, `3,7-9`; empty: all.
+  std::string control(JobAction action, JobId id, const std::string& elements = {},
+                      std::string reason = {}) {
+    librm::Ranges wanted;
+    if (!elements.empty()) wanted = parse_array(elements).value().indices;
+    step(ControlJob{8, action, id, std::move(reason), std::move(wanted)});
     auto answer = outputs<ControlAnswer>().back();
     flush();
     return answer.result ? "ok" : answer.result.error().message;
@@ -182,6 +195,19 @@ class Bench {
     const std::string text = to_string(found->state);
     return found->reason.empty() ? text : text + ": " + found->reason;
   }
+  /// `pending 3-9; running 0-2`: the elements of an array by their states.
+  std::string elements(JobId id) const {
+    const Job& array = *core->find(id);
+    std::string text;
+    for (const JobState state : {JobState::pending, JobState::held, JobState::running,
+                                 JobState::finished, JobState::failed, JobState::cancelled}) {
+      const librm::Ranges indices = elements_in(array, state);
+      if (indices.empty()) continue;
+      text +=
+          (text.empty() ? "" : "; ") + std::string(to_string(state)) + " " + indices_text(indices);
+    }
+    return text;
+  }
   std::string why(JobId id) const { return core->why(*core->find(id), clock).summary; }
 
   template <class T>
@@ -226,8 +252,10 @@ class Bench {
   librm::AgentId agent_of(const std::string& task) const {
     const auto name = parse_task_id(task);
     const Job* found = name ? core->find(name->job) : nullptr;
-    if (found == nullptr) return {1};
-    for (const Attempt& attempt : found->attempts) {
+    if (found == nullptr || name->index.has_value() != found->elements.has_value()) return {1};
+    const Execution* execution = name->index ? find_launched(*found, *name->index) : found;
+    if (execution == nullptr) return {1};
+    for (const Attempt& attempt : execution->attempts) {
       if (attempt.attempt == name->attempt) return attempt.agent;
     }
     return {1};

@@ -70,6 +70,29 @@ Job example_job() {
   return job;
 }
 
+Job example_array() {
+  Job job = example_job();
+  job.id = 43;
+  job.spec.array = ArraySpec{librm::Ranges({{0, 7}}), 3};
+  job.elements.emplace();
+  job.elements->groups = {
+      {librm::Ranges({{0, 5}}), JobState::pending, "", std::nullopt},
+      {librm::Ranges({{7, 7}}), JobState::cancelled, "why", librm::WallTime{5}}};
+  job.elements->started = librm::WallTime{3};
+  job.elements->ended = librm::WallTime{5};
+  Execution& launched = job.elements->launched[6];
+  launched.state = JobState::running;
+  launched.attempts = std::exchange(job.attempts, {});
+  return job;
+}
+
+/// As a record has it.
+Job example_array_without_launched() {
+  Job job = example_array();
+  job.elements->launched.clear();
+  return job;
+}
+
 Schedule example_schedule() {
   Schedule schedule;
   ScheduleSpec& spec = schedule.spec;
@@ -119,9 +142,10 @@ std::vector<BatchRecord> examples() {
   change.exit_code = 3;
   change.signal = 9;
   change.attempt = example_attempt();
+  change.index = 7;
   return {FrameworkIdRecord{{7}},
-          JobsRecord{{example_job()}, "key"},
-          LaunchRecord{{{42, example_attempt()}}},
+          JobsRecord{{example_job(), example_array_without_launched()}, "key"},
+          LaunchRecord{{{42, example_attempt()}, {43, example_attempt(), 7}}},
           change,
           EdgeRecord{42, {41, 1, EdgeKind::ok, EdgeState::unsatisfiable}},
           JobRemovedRecord{41},
@@ -138,7 +162,9 @@ std::vector<BatchRecord> examples() {
           ScheduleChangeRecord{"nightly", true, 3, Occurrence{3, librm::WallTime{9}},
                                example_schedule().edges, example_schedule().counts,
                                example_schedule().runs[0], example_schedule().missed[0]},
-          ScheduleRemovedRecord{"nightly"}};
+          ScheduleRemovedRecord{"nightly"},
+          ElementActionRecord{43, JobAction::hold, librm::Ranges({{3, 5}}), "not yet", {8}},
+          ElementsRecord{43, {{6, example_array().elements->launched.at(6)}}}};
 }
 
 std::string to_hex(const std::string& bytes) {

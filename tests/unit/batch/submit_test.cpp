@@ -32,9 +32,9 @@ TEST(Submission, NamesTheJobTheFieldAndTheLimit) {
   EXPECT_EQ(bench.refusal({job("a"), job("b c")}),
             bad + "job #2: name: 'b c' has other characters than [A-Za-z0-9._-]");
   EXPECT_EQ(bench.refusal({job("42")}),
-            bad + "the job: name: '42' would be taken for a job's id or 'last'");
+            bad + "the job: name: '42' would be taken for a job's id, an element's or 'last'");
   EXPECT_EQ(bench.refusal({job("last-2")}),
-            bad + "the job: name: 'last-2' would be taken for a job's id or 'last'");
+            bad + "the job: name: 'last-2' would be taken for a job's id, an element's or 'last'");
   EXPECT_EQ(bench.refusal({job(std::string(129, 'x'))}),
             bad + "the job: name: 129 bytes, at most 128");
   EXPECT_EQ(bench.refusal({job("a").command(" \n")}), bad + "job a: command: is empty");

@@ -41,11 +41,10 @@ class FakeMaster final : public MasterBackend {
     schedules_[request_] = std::move(callback);
     later_.push_back(batch::BatchEvent(std::move(request)));
   }
-  void control(batch::JobAction action, batch::JobId job, std::string reason,
-               OnResult callback) override {
-    cancels_[++request_] = std::move(callback);
-    later_.push_back(
-        batch::BatchEvent(batch::ControlJob{request_, action, job, std::move(reason)}));
+  void control(batch::ControlJob request, OnResult callback) override {
+    request.request = ++request_;
+    cancels_[request_] = std::move(callback);
+    later_.push_back(batch::BatchEvent(std::move(request)));
   }
   void on_job_changed(std::function<void(const batch::JobChanged&)> callback) override {
     changed_ = std::move(callback);

@@ -112,14 +112,14 @@ TEST_F(MasterServiceTest, CancelIsAnsweredAndTold) {
   service->subscribe([&](const batch::JobChanged& change) { states.push_back(change.state); });
   const batch::JobId job = submit("count", "", false).jobs->front();
   std::optional<bool> cancelled;
-  service->control(batch::JobAction::cancel, job, "enough",
+  service->control({0, batch::JobAction::cancel, job, "enough"},
                    [&](const Result<void>& result) { cancelled = result.has_value(); });
   ASSERT_TRUE(run_until([&] { return cancelled.has_value(); }));
   EXPECT_TRUE(*cancelled);
   ASSERT_FALSE(states.empty());
   EXPECT_EQ(states.back(), batch::JobState::cancelled);
   cancelled.reset();
-  service->control(batch::JobAction::cancel, 4711, "",
+  service->control({0, batch::JobAction::cancel, 4711, ""},
                    [&](const Result<void>& result) { cancelled = result.has_value(); });
   ASSERT_TRUE(run_until([&] { return cancelled.has_value(); }));
   EXPECT_FALSE(*cancelled);

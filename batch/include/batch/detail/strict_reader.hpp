@@ -27,6 +27,8 @@ class StrictReader {
   char peek() const { return done() ? '\0' : text_[at_]; }
   bool at_digit() const { return peek() >= '0' && peek() <= '9'; }
 
+  /// Precondition: there are so many.
+  void skip(std::size_t count) { at_ += count; }
   bool take(char wanted) {
     if (done() || text_[at_] != wanted) return false;
     ++at_;

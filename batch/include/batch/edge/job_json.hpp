@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
@@ -43,6 +44,12 @@ struct JobLookup {
 /// As daemons/http/README.md describes it. Text that is not UTF-8 (a task's message) is kept;
 /// dump with a replacing error handler.
 nlohmann::ordered_json job_to_json(const Job& job, bool with_attempts, const JobLookup& lookup);
+/// The same of one element of an array, with its attempts; precondition: there is one.
+nlohmann::ordered_json element_to_json(const Job& job, std::uint32_t index,
+                                       const JobLookup& lookup);
+/// What sets it apart from the others of its array.
+nlohmann::ordered_json element_summary_to_json(const Job& job, std::uint32_t index,
+                                               const Execution& execution);
 
 nlohmann::ordered_json why_to_json(const Why& why);
 

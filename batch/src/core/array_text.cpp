@@ -1,6 +1,7 @@
 // Indices of arrays and selectors of elements: bodies.
-#include "batch/edge/array_text.hpp"
+#include "batch/array_text.hpp"
 
+#include <algorithm>
 #include <vector>
 
 #include "batch/detail/strict_reader.hpp"
@@ -15,7 +16,10 @@ using librm::Ranges;
 using librm::Result;
 
 constexpr std::size_t index_digits_max = 10;
-constexpr std::size_t id_digits_max = 19;
+
+bool all_digits(std::string_view text) {
+  return !text.empty() && text.find_first_not_of("0123456789") == text.npos;
+}
 
 std::uint64_t take_limited(StrictReader& reader, const char* name, std::uint64_t low,
                            std::uint64_t high) {
@@ -81,7 +85,9 @@ std::size_t series_at(const std::vector<Range>& list, std::size_t first) {
   return next - first;
 }
 
-std::string ranges_text(const Ranges& ranges) {
+}  // namespace
+
+std::string indices_text(const Ranges& ranges) {
   const std::vector<Range>& list = ranges.list();
   std::string text;
   for (std::size_t i = 0; i < list.size();) {
@@ -100,11 +106,9 @@ std::string ranges_text(const Ranges& ranges) {
   return text;
 }
 
-}  // namespace
-
-Result<ArrayText> parse_array(std::string_view text) {
+Result<ArraySpec> parse_array(std::string_view text) {
   StrictReader reader(text);
-  ArrayText array;
+  ArraySpec array;
   array.indices = take_ranges(reader);
   if (reader.take('%')) {
     array.parallel_max = static_cast<std::uint32_t>(
@@ -115,23 +119,32 @@ Result<ArrayText> parse_array(std::string_view text) {
   return array;
 }
 
-std::string to_string(const ArrayText& array) {
-  std::string text = ranges_text(array.indices);
+std::string to_string(const ArraySpec& array) {
+  std::string text = indices_text(array.indices);
   if (array.parallel_max != 0) text += '%' + std::to_string(array.parallel_max);
   return text;
 }
 
-Result<ElementSelector> parse_element_selector(std::string_view text) {
-  StrictReader reader(text);
+bool names_element(std::string_view text) {
+  const std::size_t bar = text.find('_');
+  return bar != text.npos && all_digits(text.substr(0, bar)) && all_digits(text.substr(bar + 1));
+}
+
+Result<ElementSelector> split_elements(std::string_view text) {
   ElementSelector selector;
-  selector.id = reader.take_number(id_digits_max);
-  if (reader.ok() && selector.id == 0) reader.wrong(0, "the first job has the id 1");
-  if (reader.take('_')) {
-    const std::uint64_t index = take_index(reader);
-    selector.elements = Ranges({{index, index}});
-  } else if (reader.take('[')) {
+  const std::size_t bar = names_element(text) ? text.find('_') : text.npos;
+  const std::size_t bracket = bar == text.npos ? text.find('[') : text.npos;
+  const std::size_t split = std::min(bar, bracket);
+  selector.job = text.substr(0, split);
+  if (split == text.npos) return selector;
+  StrictReader reader(text);
+  reader.skip(split + 1);
+  if (bracket != text.npos) {
     selector.elements = take_ranges(reader);
     reader.expect(']');
+  } else {
+    const std::uint64_t index = take_index(reader);
+    selector.elements = Ranges({{index, index}});
   }
   reader.expect_end();
   if (!reader.ok()) return reader.error();
@@ -139,10 +152,11 @@ Result<ElementSelector> parse_element_selector(std::string_view text) {
 }
 
 std::string to_string(const ElementSelector& selector) {
-  const std::string id = std::to_string(selector.id);
-  if (selector.elements.empty()) return id;
-  const std::string indices = ranges_text(selector.elements);
-  return selector.elements.count() == 1 ? id + '_' + indices : id + '[' + indices + ']';
+  if (selector.elements.empty()) return selector.job;
+  const std::string indices = indices_text(selector.elements);
+  return selector.elements.count() == 1 && all_digits(selector.job)
+             ? selector.job + '_' + indices
+             : selector.job + '[' + indices + ']';
 }
 
 }  // namespace batch

@@ -1,0 +1,12 @@
+// What becomes of a job or an element, as a record to be altered.
+#pragma once
+
+#include "batch/job.hpp"
+#include "batch/record.hpp"
+
+namespace batch {
+
+/// Its durable values as they are.
+JobChangeRecord change_record(const ElementId& id, const Execution& execution);
+
+}  // namespace batch
