@@ -120,11 +120,6 @@ Result<std::vector<Job>> BatchCore::prepare(librm::Now now, const SubmitJobs& re
       job.state = JobState::failed;
       job.reason = "container: image " + specs[i].image + ": images are not supported yet";
       job.ended = now.wall;
-    } else if (!specs[i].command.fetch.empty()) {
-      job.state = JobState::failed;
-      job.reason =
-          "fetch: " + specs[i].command.fetch.front().uri + ": fetching files is not supported yet";
-      job.ended = now.wall;
     } else if (specs[i].hold) {
       job.state = JobState::held;
       job.reason = "held by its submitter";

@@ -123,6 +123,20 @@ TEST(Submission, ADryRunStoresNothing) {
   EXPECT_EQ(bench.submit({job("a")}, "k").value(), std::vector<JobId>{1});
 }
 
+TEST(Submission, FilesToFetchAreTheAgentsBusiness) {
+  Bench bench = connected();
+  JobSpec spec = job("a");
+  spec.command.fetch = {{"http://host/words.txt", "words", false, false}};
+  ASSERT_TRUE(bench.submit({spec}).has_value());
+  bench.offer(1, "cpus:8;mem:8192");
+  const auto accepted = bench.sent<librm::AcceptOffers>();
+  ASSERT_EQ(accepted.size(), 1u);
+  EXPECT_EQ(accepted[0].tasks.at(0).command.fetch, spec.command.fetch);
+  bench.update("1.1.1", librm::TaskState::failed, {}, librm::TaskReason::fetch_failed);
+  bench.step(ControlJob{8, JobAction::retry, 1, {}});
+  EXPECT_TRUE(bench.outputs<ControlAnswer>().back().result.has_value());
+}
+
 TEST(Submission, IsRefusedWhileTheDiskIsNearlyFull) {
   Bench bench = connected();
   ASSERT_TRUE(bench.submit({job("before")}).has_value());
