@@ -7,13 +7,14 @@ import io
 import os
 import pathlib
 import stat
+import subprocess
 import sys
 import tarfile
 import threading
 import zipfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from _cluster import Cluster  # noqa: E402
+from _cluster import BIN, Cluster, wait_until  # noqa: E402
 from _framework import Framework  # noqa: E402
 
 
@@ -202,6 +203,21 @@ class Checks:
         secret = self.base.replace("http://", "http://rita:pw@") + "/nosuch"
         sandbox = self.fails("answered 404", secret)
         assert "pw" not in (sandbox / "stderr").read_text()
+
+    def check_a_job_says_what_could_not_be_fetched(self):
+        missing = self.cluster.directory / "late.txt"
+        job, = self.cluster.submit({"name": "fetcher", "command": "cat late.txt",
+                                    "fetch": [str(missing)]})
+        end, = self.cluster.wait_terminal([job])
+        reason = f"{missing}: no such file"
+        assert end["state"] == "failed" and reason in end["reason"], end
+        shown = subprocess.run([BIN / "rmctl", "show", "--master", self.cluster.url(""), str(job)],
+                               text=True, capture_output=True, check=True).stdout
+        assert reason in shown, shown
+        missing.write_bytes(WORDS)
+        status, answer = self.cluster.request("POST", f"/v1/jobs/{job}/retry")
+        assert status == 202, answer
+        wait_until(lambda: self.cluster.job(job)["state"] == "finished", "the retried job ends well")
 
     def check_names_that_lead_out(self):
         self.fails("output file ../x: leads out of the sandbox",

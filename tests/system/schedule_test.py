@@ -1,18 +1,14 @@
 #!/usr/bin/python3
-"""Schedules run by time and after each other, Chronos' job files are taken as they are, and all of
-it survives a master that is killed."""
+"""Schedules run by time and after each other, over both interfaces, and all of it survives a master
+that is killed."""
 
 import datetime
 import json
-import os
-import pathlib
 import sys
 import urllib.error
 import urllib.request
 
 from _cluster import Cluster, wait_until
-
-SAMPLES = os.environ.get("RM_SAMPLES")
 
 
 def call(cluster, method, path, body=None):
@@ -130,35 +126,11 @@ def check_chronos(cluster):
     assert status == 400 and "EQUALS, LIKE and UNLIKE" in text, text
 
 
-def check_samples(cluster):
-    files = sorted(pathlib.Path(SAMPLES, "mesos-in-action/chapter08").glob("*/*.json"))
-    assert len(files) == 5, files
-    for file in files:
-        text = file.read_bytes()
-        kind = "dependency" if "parents" in json.loads(text) else "iso8601"
-        status, answer = call(cluster, "POST", f"/scheduler/{kind}", text)
-        assert status == 204, (file.name, answer)
-    boxed = schedule(cluster, "daily-forecast-97201")
-    run = boxed["runs"][-1]
-    assert run["state"] == "failed", run
-    reason = json.loads(call(cluster, "GET", f"/v1/jobs/{run['jobs'][0]}")[1])["reason"]
-    assert reason == "container: image python:3.4.3: images are not supported yet", reason
-    assert schedule(cluster, "new-sleep-job")["runs"], "the late occurrence is caught up"
-    assert call(cluster, "DELETE", "/scheduler/task/kill/new-sleep-job")[0] == 204
-    return len(files)
-
-
 def main():
-    if not SAMPLES or not pathlib.Path(SAMPLES).is_dir():
-        print("skipped in part: no RM_SAMPLES")
-        if os.environ.get("CI") and SAMPLES:
-            return 1
     with Cluster(agents=1) as cluster:
         check_time_and_parents(cluster)
         check_refusals(cluster)
         check_chronos(cluster)
-        if SAMPLES and pathlib.Path(SAMPLES).is_dir():
-            print(f"{check_samples(cluster)} job files of Chronos taken as they are")
         check_crash(cluster)
     return 0
 
