@@ -11,6 +11,7 @@
 #include <variant>
 
 #include "agent/sandbox.hpp"
+#include "agent/sandbox_gc.hpp"
 #include "agent/shepherd_link.hpp"
 #include "common/files.hpp"
 #include "common/log.hpp"
@@ -157,8 +158,12 @@ struct AgentService::Impl {
     Result<void> listening =
         executors.frames().listen_unix(config.agent.work_dir + "/executor.sock");
     if (!listening) return listening;
+    gc = std::make_unique<SandboxGc>(
+        io, SandboxGcOptions{config.agent.work_dir, config.gc, config.gc_interval},
+        [this](const TaskKey& key) { return core->in_use(key); });
     start_driver();
     shepherd.start();
+    gc->start();
     return {};
   }
 
@@ -200,6 +205,9 @@ struct AgentService::Impl {
   }
   void act(const ToShepherd& to) {
     if (const auto* starts = std::get_if<StartTasks>(&to.message)) make_sandboxes(*starts);
+    if (const auto* forget = std::get_if<ForgetTasks>(&to.message)) {
+      for (const TaskKey& key : forget->keys) gc->note_end(core->sandbox(key));
+    }
     shepherd.send(to.message);
   }
   void act(const ToExecutor& to) { executors.send(to.connection, to.message); }
@@ -264,6 +272,7 @@ struct AgentService::Impl {
   void end(int code) {
     if (std::exchange(ended, true)) return;
     stopping = true;
+    if (gc) gc->stop();
     stop_timer.cancel();
     if (journal && code == 0) journal->close();
     on_end(code);
@@ -279,6 +288,7 @@ struct AgentService::Impl {
   Transport executors;
   ShepherdLink shepherd;
   std::unique_ptr<AsioDriver<AgentCore>> driver;
+  std::unique_ptr<SandboxGc> gc;
   asio::steady_timer stop_timer;
   std::string unavailable_logged;
   bool was_registered = false;

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "agent/gc_plan.hpp"
 #include "librm/base/id.hpp"
 #include "librm/base/result.hpp"
 #include "librm/base/time.hpp"
@@ -24,7 +25,9 @@ struct AgentConfig {
   std::string master_dir;
   std::string shepherd;                         ///< path of rm-shepherd
   std::uint64_t fetch_bytes_max = 16ull << 30;  ///< that one task may fetch, and unpack
-  bool kill_on_exit = false;                    ///< else tasks and shepherd outlive the agent
+  GcOptions gc;                                 ///< of ended tasks' sandboxes
+  Duration gc_interval = seconds(60);
+  bool kill_on_exit = false;  ///< else tasks and shepherd outlive the agent
   Duration kill_timeout = seconds(15);
   std::uint32_t snapshot_every = 50'000;  ///< records
   AgentOptions agent;  ///< `work_dir` is absolute; http_address is set by start()

@@ -89,12 +89,22 @@ std::optional<int> read_options(int argc, const char* const* argv, AgentOptionsR
   flags.add(
       "fetch-mib-max", fetch_mib_max,
       "MiB that one task may fetch, and unpack; a shepherd that runs keeps what it began with");
+  flags.add("gc-after", config.gc.age_max,
+            "that an ended task's sandbox is kept on an empty disk; less the fuller it is");
+  flags.add("gc-disk-percent", config.gc.disk_percent,
+            "of the work directory's file system: in use from here on, sandboxes of ended tasks "
+            "are not kept at all");
+  flags.add("gc-interval", config.gc_interval, "between two looks for sandboxes to delete");
   flags.add("snapshot-every", config.snapshot_every, "records between two journal snapshots");
   flags.add_choice("log-level", options.log_level, {"debug", "info", "warn", "error"},
                    "least level of the lines on stderr", "RM_LOG_LEVEL");
   if (std::optional<int> code = flags.parse(argc, argv)) return code;
   config.fetch_bytes_max = std::uint64_t{fetch_mib_max} << 20;
   config.kill_on_exit = on_exit == "kill";
+  if (config.gc.disk_percent < 1 || config.gc.disk_percent > 100) {
+    return usage_error("gc-disk-percent: need 1 to 100");
+  }
+  if (config.gc_interval < milliseconds(10)) return usage_error("gc-interval: need 10ms or more");
   if (config.snapshot_every == 0) return usage_error("snapshot-every: need 1 or more");
   return check(options, attributes);
 }

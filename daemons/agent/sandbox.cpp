@@ -30,11 +30,16 @@ Result<void> give_to(const std::string& path, const std::string& user) {
 Result<void> SandboxMaker::make(const TaskStart& start) {
   const std::string parent = start.sandbox.substr(0, start.sandbox.rfind('/'));
   if (!parents_.contains(parent)) {
-    Result<void> made = make_directories(parent, 0755);
-    if (!made) return made;
+    if (auto above = make_directories(parent, 0755); !above) return above;
     parents_.insert(parent);
   }
-  if (::mkdir(start.sandbox.c_str(), 0700) != 0 && errno != EEXIST) {
+  int made = ::mkdir(start.sandbox.c_str(), 0700);
+  if (made != 0 && errno == ENOENT) {
+    // Collected with its last sandbox.
+    if (auto again = make_directories(parent, 0755); !again) return again;
+    made = ::mkdir(start.sandbox.c_str(), 0700);
+  }
+  if (made != 0 && errno != EEXIST) {
     return fail(ErrorCode::io_error, start.sandbox + ": " + std::strerror(errno));
   }
   if (start.command.user.empty()) return {};

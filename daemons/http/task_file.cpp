@@ -108,6 +108,9 @@ Result<Descriptor> open_sandbox(const std::string& runs_directory, FrameworkId f
   if (!runs) return tl::unexpected(error_of(errno, path));
   Descriptor sandbox = open_beneath(runs.get(), path, O_PATH | O_DIRECTORY, no_links);
   // What stands there as a link or a file is no sandbox; which of them is nobody's business.
+  if (!sandbox && errno == ENOENT) {
+    return fail(ErrorCode::not_found, path + ": it has no sandbox here, or no longer");
+  }
   if (!sandbox) {
     return tl::unexpected(error_of(errno == ENOTDIR ? ELOOP : errno, path));
   }

@@ -71,7 +71,8 @@ class Daemon:
 class Cluster:
     """A master and its agents in a directory of their own."""
 
-    def __init__(self, agents=2, resources="cpus:4;mem:4096", master_options=()):
+    def __init__(self, agents=2, resources="cpus:4;mem:4096", master_options=(),
+                 agent_options=()):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="rm-test-"))
         self.master = Daemon("rm-master", [
             BIN / "rm-master", "--port", "0", "--cluster-port", "0",
@@ -80,7 +81,7 @@ class Cluster:
         self.agents = [Daemon(f"rm-agent {n}", [
             BIN / "rm-agent", "--master-dir", self.directory / "master", "--port", "0",
             "--work-dir", self.directory / f"agent-{n}", "--hostname", f"node-{n}",
-            "--resources", resources, "--on-exit", "kill"],
+            "--resources", resources, "--on-exit", "kill", *agent_options],
             self.directory / f"agent-{n}.log") for n in range(1, agents + 1)]
 
     def __enter__(self):

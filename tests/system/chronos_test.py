@@ -17,10 +17,10 @@ import urllib.error
 import urllib.request
 
 from _cluster import Cluster, wait_until
+from _namespaces import enter_namespaces, mount
 
 SAMPLES = pathlib.Path(os.environ.get("RM_SAMPLES") or "/nonexistent")
 FILES = SAMPLES / "mesos-in-action/chapter08"
-INSIDE = "RM_TEST_PRIVATE_NAMESPACES"
 
 TEXT = "".join(f"word{n} " * (n + 1) for n in range(25)).encode()
 JAR = "mesos-in-action-code-samples-master/wordcount-example/war-and-peace-wordcount_2.10-0.1.0.jar"
@@ -77,20 +77,6 @@ class Web(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def enter_private_namespaces():
-    """Runs this script anew where it may change mounts and network without anybody's noticing."""
-    if os.environ.get(INSIDE):
-        return
-    command = ["unshare", "--mount", "--net"]
-    if os.geteuid() != 0:
-        command += ["--user", "--map-root-user"]
-    if subprocess.run([*command, "true"], capture_output=True).returncode != 0:
-        print("skipped: needs mount and network namespaces")
-        sys.exit(1 if os.environ.get("CI") else 77)
-    os.environ[INSIDE] = "1"
-    os.execvp(command[0], [*command, sys.executable, *sys.argv])
-
-
 def certificate(directory):
     """For the hosts that are played; who trusts it trusts nobody else."""
     names = ",".join(f"DNS:{host}" for host, _ in PAGES)
@@ -99,10 +85,6 @@ def certificate(directory):
                     "-addext", f"subjectAltName={names}", "-keyout", directory / "key.pem",
                     "-out", directory / "ca-certificates.crt"], check=True, capture_output=True)
     return directory / "ca-certificates.crt", directory / "key.pem"
-
-
-def mount(*arguments):
-    subprocess.run(["mount", *map(str, arguments)], check=True)
 
 
 def play_hosts(directory):
@@ -192,7 +174,7 @@ def main():
     if not FILES.is_dir():
         print(f"skipped: no samples in {FILES}")
         return 1 if os.environ.get("CI") and os.environ.get("RM_SAMPLES") else 77
-    enter_private_namespaces()
+    enter_namespaces("mount", "net")
     with tempfile.TemporaryDirectory(prefix="rm-test-") as name:
         directory = pathlib.Path(name)
         play_hosts(directory)

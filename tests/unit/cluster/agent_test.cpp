@@ -343,6 +343,8 @@ TEST_F(ReadyAgent, AnExecutorIsShutDownWithItsFrameworkAndKilledIfItStays) {
   agent.shepherd(TaskProgress{{}, {end}});
   EXPECT_FALSE(agent.core.in_use(process));
   EXPECT_TRUE(agent.core.in_use({framework, "t1"})) << "until its end is acknowledged";
+  agent.step(ShepherdLost{});
+  EXPECT_TRUE(agent.core.in_use(process)) << "nobody knows now";
 }
 
 TEST_F(ReadyAgent, AnExecutorRunsSeveralTasksAndItsEndEndsThem) {

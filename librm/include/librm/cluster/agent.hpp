@@ -153,7 +153,7 @@ class AgentCore {
   const std::map<TaskKey, Task>& tasks() const { return tasks_; }
   const CpuLoad& cpu_load() const { return cpu_load_; }
   /// Live, or its end is owed to its framework, or it is the process of a live executor: its files
-  /// must stay.
+  /// must stay. So must all files until the shepherd has said what it has.
   bool in_use(const TaskKey& key) const;
   /// Where the run's files are.
   std::string sandbox(const TaskKey& key) const;

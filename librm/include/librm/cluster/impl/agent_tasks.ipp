@@ -518,7 +518,7 @@ LIBRM_DECL void AgentCore::shut_down_executor(Now now, Executor& executor, Agent
 }
 
 LIBRM_DECL bool AgentCore::in_use(const TaskKey& key) const {
-  if (tasks_.count(key) != 0) return true;
+  if (!shepherd_ready_ || tasks_.count(key) != 0) return true;
   return std::any_of(executors_.begin(), executors_.end(),
                      [&key](const auto& entry) { return entry.second.process == key; });
 }
