@@ -48,6 +48,12 @@ Result<std::vector<std::string>> expand_selectors(const std::vector<std::string>
 
 std::string job_path(const std::string& selector) { return "/v1/jobs/" + percent_encode(selector); }
 
+std::string stable_selector(const std::string& selector, const Json& job) {
+  if (!selector.empty() && selector.front() >= '0' && selector.front() <= '9') return selector;
+  const std::string id = text_of(job, "id");
+  return id.empty() ? std::to_string(id_of(job, "id")) : id;
+}
+
 Result<std::vector<Json>> fetch_jobs(Master& master, const std::vector<std::string>& given) {
   const auto selectors = expand_selectors(given);
   if (!selectors) return tl::unexpected(selectors.error());

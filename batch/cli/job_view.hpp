@@ -15,6 +15,8 @@ namespace batch::cli {
 librm::Result<std::vector<std::string>> expand_selectors(const std::vector<std::string>& given);
 /// The path of one job: `/v1/jobs/42`.
 std::string job_path(const std::string& selector);
+/// What goes on naming this job when others come: an id as it was given, else the job's id.
+std::string stable_selector(const std::string& selector, const Json& job);
 /// Fetches each.
 librm::Result<std::vector<Json>> fetch_jobs(Master& master, const std::vector<std::string>& given);
 

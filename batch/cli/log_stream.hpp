@@ -1,8 +1,10 @@
-// Output of one attempt of a job, followed wherever its agent is, across lost connections.
+// A file of one attempt of a job, such as its output, followed wherever its agent is, across lost
+// connections.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,8 +16,17 @@ namespace batch::cli {
 /// Writes all of it; false where nobody reads any more.
 bool write_all(int fd, std::string_view bytes);
 
-/// One stream (stdout or stderr). It is driven by poll(): wait until `fd()` is readable or
-/// `wake()` has come, then call `advance()`.
+/// Takes bytes in order; false where nobody reads any more.
+using Sink = std::function<bool(std::string_view)>;
+/// Writes to a descriptor, which outlives it.
+Sink sink_to(int fd);
+
+/// Where the agent has the same task's files: `output` is where it has its stdout. `route` is
+/// `file` or `files`, `path` is below the sandbox.
+Url beside_output(Url output, std::string_view route, const std::string& path);
+
+/// One stream (stdout or stderr) or another file. It is driven by poll(): wait until `fd()` is
+/// readable or `wake()` has come, then call `advance()`.
 class LogStream {
  public:
   using Clock = std::chrono::steady_clock;
@@ -26,10 +37,11 @@ class LogStream {
     std::uint32_t attempt = 0;  ///< 0: the last one
     bool follow = true;
     std::int64_t offset = 0;
+    std::string path{};   ///< below the sandbox; a file to read instead of the stream
+    bool resume = false;  ///< a lost connection is taken up again although it is not followed
   };
 
-  /// Output goes to `target_fd`.
-  LogStream(Master& master, Source source, int target_fd);
+  LogStream(Master& master, Source source, Sink sink);
 
   /// -1 while there is nothing to read from.
   int fd() const { return exchange_ ? exchange_->fd() : -1; }
@@ -44,8 +56,11 @@ class LogStream {
   const std::optional<librm::Error>& error() const { return error_; }
   bool target_closed() const { return target_closed_; }
   std::uint32_t attempt() const { return source_.attempt; }
+  /// Where in the file the next byte will come from.
+  std::int64_t offset() const { return source_.offset; }
 
  private:
+  bool patient() const { return source_.follow || source_.resume; }
   void ask(Url url);
   void ask_master();
   void on_answer();
@@ -55,16 +70,21 @@ class LogStream {
 
   Master& master_;
   Source source_;
-  int target_fd_;
+  Sink sink_;
   std::unique_ptr<Exchange> exchange_;
   bool answering_ = false;  ///< the body that arrives is output
   std::optional<Clock::time_point> wake_;
   std::chrono::milliseconds pause_{0};
   std::optional<Clock::time_point> failing_since_;
+  bool anything_came_ = false;
   bool job_is_over_ = false;
   bool target_closed_ = false;
   bool done_ = false;
   std::optional<librm::Error> error_;
 };
+
+/// Drives it to its end, and returns why that came early, if it did. Who follows asks from time to
+/// time whether the job is over, since the file of an attempt that never started does not come.
+librm::Result<void> drain(Master& master, const std::string& job, LogStream& stream);
 
 }  // namespace batch::cli

@@ -15,8 +15,6 @@ using librm::Result;
 
 namespace {
 
-using Clock = LogStream::Clock;
-
 struct LogsOptions {
   std::string selector;
   bool follow = false;
@@ -24,30 +22,8 @@ struct LogsOptions {
   std::uint32_t attempt = 0;
 };
 
-constexpr std::chrono::milliseconds look_again{1'000};
-
 std::uint32_t attempt_of(const Json& job) {
   return static_cast<std::uint32_t>(number_of(job, "attempt").value_or(0));
-}
-
-/// Until the stream ends. A follower looks from time to time whether the job is over, since the
-/// file of an attempt that never started does not come.
-Result<void> copy(Master& master, const std::string& id, LogStream& stream) {
-  auto next_look = Clock::now() + look_again;
-  while (!stream.done()) {
-    auto wake = next_look;
-    if (const auto at = stream.wake()) wake = std::min(wake, *at);
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(wake - Clock::now());
-    pollfd waiting{stream.fd(), POLLIN, 0};
-    ::poll(&waiting, 1, static_cast<int>(std::max<std::int64_t>(left.count(), 0)));
-    stream.advance();
-    if (stream.done() || Clock::now() < next_look || stream.fd() >= 0) continue;
-    next_look = Clock::now() + look_again;
-    const auto job = master.get(job_path(id));
-    if (job && is_over(*job)) stream.job_is_over();
-  }
-  if (stream.error()) return tl::unexpected(*stream.error());
-  return {};
 }
 
 Result<int> logs(const Context& context, const LogsOptions& options) {
@@ -60,9 +36,9 @@ Result<int> logs(const Context& context, const LogsOptions& options) {
                            options.attempt != 0 ? options.attempt : attempt_of(*job),
                            options.follow};
   for (;;) {
-    LogStream stream(*master, source, 1);
+    LogStream stream(*master, source, sink_to(1));
     if (is_over(*job)) stream.job_is_over();
-    if (auto copied = copy(*master, id, stream); !copied) return tl::unexpected(copied.error());
+    if (auto copied = drain(*master, id, stream); !copied) return tl::unexpected(copied.error());
     if (!options.follow || options.attempt != 0 || is_over(*job)) return 0;
     // A job that is tried again goes on writing, elsewhere.
     const std::uint32_t seen = source.attempt;

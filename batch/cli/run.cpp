@@ -148,7 +148,7 @@ void Run::follow_attempt(std::uint32_t attempt) {
   for (auto& output : outputs_) output->job_is_over();
   for (const auto& [stream, fd] : {std::pair{"stdout", 1}, std::pair{"stderr", 2}}) {
     LogStream::Source source{std::to_string(id_), stream, attempt};
-    outputs_.push_back(std::make_unique<LogStream>(master_, source, fd));
+    outputs_.push_back(std::make_unique<LogStream>(master_, source, sink_to(fd)));
   }
 }
 

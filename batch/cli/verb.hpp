@@ -59,6 +59,7 @@ struct Verb {
 const std::vector<Verb>& verbs();
 const std::vector<Verb>& schedule_verbs();
 const std::vector<Verb>& node_verbs();
+const std::vector<Verb>& sandbox_verbs();
 /// By the whole name: `jobs`, `schedule`, `schedule expand`.
 const Verb* find_verb(std::string_view name);
 
@@ -84,6 +85,10 @@ Action define_schedule_resume(CLI::App& app, Context& context);
 Action define_schedule_trigger(CLI::App& app, Context& context);
 Action define_schedule_remove(CLI::App& app, Context& context);
 Action define_schedule_expand(CLI::App& app, Context& context);
+Action define_sandbox_ls(CLI::App& app, Context& context);
+Action define_sandbox_cat(CLI::App& app, Context& context);
+Action define_sandbox_tail(CLI::App& app, Context& context);
+Action define_sandbox_cp(CLI::App& app, Context& context);
 Action define_nodes(CLI::App& app, Context& context);
 Action define_node_show(CLI::App& app, Context& context);
 Action define_version(CLI::App& app, Context& context);

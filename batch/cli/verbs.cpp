@@ -37,6 +37,8 @@ const std::vector<Verb>& verbs() {
       {"show", "SELECTOR...", "shows all there is to know about a job", "", define_show},
       {"why", "SELECTOR...", "explains what a job waits for, with the amounts", "", define_why},
       {"logs", "[OPTIONS] SELECTOR", "prints what a job wrote", "", define_logs},
+      {"sandbox", "VERB [OPTIONS] ...", "lists, prints and copies the files that a job works with",
+       "", nullptr, false, sandbox_verbs},
       {"wait", "[OPTIONS] SELECTOR...", "waits for jobs to end; exits with the highest code", "",
        define_wait},
       {"cancel", "[OPTIONS] SELECTOR...", "cancels jobs", "", define_cancel},

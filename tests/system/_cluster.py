@@ -113,6 +113,18 @@ class Cluster:
         except (OSError, ValueError):
             return None
 
+    # --- the command line ---
+
+    def rmctl_command(self, *arguments):
+        verb, *rest = map(str, arguments)
+        return [str(BIN / "rmctl"), verb, *rest, "--master", self.url("")]
+
+    def rmctl(self, *arguments):
+        """Its stdout; it must succeed."""
+        done = subprocess.run(self.rmctl_command(*arguments), capture_output=True, timeout=DEADLINE_S)
+        assert done.returncode == 0, (arguments, done)
+        return done.stdout.decode()
+
     # --- HTTP ---
 
     def url(self, path):
