@@ -36,7 +36,12 @@ const std::vector<Verb>& verbs() {
        define_jobs},
       {"show", "SELECTOR...", "shows all there is to know about a job", "", define_show},
       {"why", "SELECTOR...", "explains what a job waits for, with the amounts", "", define_why},
-      {"logs", "[OPTIONS] SELECTOR", "prints what a job wrote", "", define_logs},
+      {"logs", "[OPTIONS] SELECTOR...", "prints what jobs wrote",
+       "Of one job as it wrote it, its stdout on stdout and its stderr on stderr. Of several, line "
+       "by "
+       "line, each line behind the name of its job. With -f it goes on until all of them are over, "
+       "from attempt to attempt, and while agents are restarted.",
+       define_logs},
       {"sandbox", "VERB [OPTIONS] ...", "lists, prints and copies the files that a job works with",
        "", nullptr, false, sandbox_verbs},
       {"wait", "[OPTIONS] SELECTOR...", "waits for jobs to end; exits with the highest code", "",
