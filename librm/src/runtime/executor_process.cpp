@@ -135,6 +135,7 @@ struct ExecutorProcess::State : std::enable_shared_from_this<ExecutorProcess::St
   void end() {
     if (std::exchange(ended, true)) return;
     end_timer.cancel();
+    const auto alive = shared_from_this();  // the program may drop its ExecutorProcess now
     callbacks.on_end(*stop_reason);
   }
 

@@ -43,7 +43,7 @@ class ExecutorProcess {
     /// From the framework's scheduler; best effort.
     std::function<void(const std::string& data)> on_message;
     /// Once, and the last call: everything was reported and acknowledged, or there is nobody left
-    /// to report to. The program should end.
+    /// to report to. The program should end; it may destroy the ExecutorProcess here.
     std::function<void(const std::string& reason)> on_end;
   };
 
