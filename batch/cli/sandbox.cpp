@@ -97,9 +97,8 @@ const std::vector<Verb>& sandbox_verbs() {
       {"sandbox cp", "[OPTIONS] JOB:PATH DEST", "copies files out of a job's sandbox",
        "Into DEST if that is a directory, else under that name. Permissions are kept. Each file "
        "appears complete or not at all, and nothing is written outside of DEST: a link that stands "
-       "there is refused, not followed. Links in the sandbox are copied as the files that they "
-       "lead "
-       "to; what cannot be copied is named, and the exit code is 1 then.",
+       "there is replaced or refused, never followed. Links in the sandbox are copied as the files "
+       "that they lead to; what cannot be copied is named, and the exit code is 1 then.",
        define_sandbox_cp},
   };
   return all;
