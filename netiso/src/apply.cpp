@@ -1,73 +1,87 @@
-// Carries operations out through libnl, and takes them back when one fails.
-#include <net/if.h>
-#include <netlink/route/link.h>
-
-#include <memory>
+// Carries operations out, each in its namespace, and takes them back when one fails.
+#include <map>
 #include <utility>
 
+#include "apply_link.hpp"
+#include "apply_traffic.hpp"
 #include "netiso/plan.hpp"
-#include "netlink_socket.hpp"
+#include "netlink_namespace.hpp"
 
 namespace netiso {
 namespace {
 
 using librm::Result;
 
-struct PutLink {
-  void operator()(rtnl_link* link) const { rtnl_link_put(link); }
+class Applier {
+ public:
+  Result<void> apply(const Operation& operation) {
+    return std::visit([this](const auto& body) { return carry_out(body); }, operation);
+  }
+
+  /// Undoes the first `count` operations, the last of them first; the first error, if any.
+  Result<void> revert(const std::vector<Operation>& operations, std::size_t count) {
+    Result<void> outcome;
+    while (count-- > 0) {
+      Result<void> undone = apply(undo(operations[count]));
+      if (!undone && outcome) outcome = std::move(undone);
+    }
+    return outcome;
+  }
+
+ private:
+  Result<void> carry_out(const CreateNamespace& operation) {
+    if (operation.create) return create_namespace(operation.name);
+    sockets_.erase(operation.name);  // it would keep the namespace alive
+    return remove_namespace(operation.name);
+  }
+
+  Result<void> carry_out(const MoveLink& operation) {
+    auto socket = socket_in(operation.source, operation);
+    return socket ? apply_one(*socket, operation) : tl::unexpected(socket.error());
+  }
+
+  Result<void> carry_out(const SetEgressLimit& operation) {
+    auto socket = socket_in(operation.space, operation);
+    if (!socket) return tl::unexpected(socket.error());
+    auto link = find_link(*socket, operation.link, to_string(Operation(operation)));
+    if (!link) return tl::unexpected(link.error());
+    return apply_limit(*socket, rtnl_link_get_ifindex(link->get()), operation);
+  }
+
+  template <class Body>
+  Result<void> carry_out(const Body& operation) {
+    auto socket = socket_in(operation.space, operation);
+    return socket ? apply_one(*socket, operation) : tl::unexpected(socket.error());
+  }
+
+  /// One for each namespace, opened when it is first needed.
+  template <class Body>
+  Result<nl_sock*> socket_in(const Space& space, const Body& operation) {
+    auto [entry, is_new] = sockets_.try_emplace(space);
+    if (is_new) {
+      auto socket = open_netlink_in(space);
+      if (!socket) {
+        sockets_.erase(entry);
+        return librm::fail(socket.error().code,
+                           to_string(Operation(operation)) + ": " + socket.error().message);
+      }
+      entry->second = std::move(*socket);
+    }
+    return entry->second.get();
+  }
+
+  std::map<Space, NetlinkSocket> sockets_;
 };
-using Link = std::unique_ptr<rtnl_link, PutLink>;
-
-void set(rtnl_link* change, const SetLinkUp& operation) {
-  if (operation.up) {
-    rtnl_link_set_flags(change, IFF_UP);
-  } else {
-    rtnl_link_unset_flags(change, IFF_UP);
-  }
-}
-
-void set(rtnl_link* change, const SetLinkMtu& operation) {
-  rtnl_link_set_mtu(change, operation.mtu);
-}
-
-Result<void> apply_one(nl_sock* socket, const Operation& operation) {
-  const std::string& name =
-      std::visit([](const auto& body) -> const std::string& { return body.name; }, operation);
-  rtnl_link* raw = nullptr;
-  if (const int result = rtnl_link_get_kernel(socket, 0, name.c_str(), &raw); result < 0) {
-    return fail_netlink(to_string(operation), result);
-  }
-  const Link link(raw);
-  const Link change(rtnl_link_alloc());
-  if (!change) return fail_netlink(to_string(operation), -NLE_NOMEM);
-  std::visit([&](const auto& body) { set(change.get(), body); }, operation);
-  if (const int result = rtnl_link_change(socket, link.get(), change.get(), 0); result < 0) {
-    return fail_netlink(to_string(operation), result);
-  }
-  return {};
-}
-
-/// Undoes the first `count` operations, the last of them first; the first error, if any.
-Result<void> revert_first(nl_sock* socket, const std::vector<Operation>& operations,
-                          std::size_t count) {
-  Result<void> outcome;
-  while (count-- > 0) {
-    Result<void> undone = apply_one(socket, undo(operations[count]));
-    if (!undone && outcome) outcome = std::move(undone);
-  }
-  return outcome;
-}
 
 }  // namespace
 
 Result<void> apply(const std::vector<Operation>& operations) {
-  auto socket = open_netlink();
-  if (!socket) return tl::unexpected(socket.error());
+  Applier applier;
   for (std::size_t done = 0; done < operations.size(); ++done) {
-    Result<void> applied = apply_one(socket->get(), operations[done]);
+    Result<void> applied = applier.apply(operations[done]);
     if (applied) continue;
     librm::Error error = applied.error();
-    if (auto undone = revert_first(socket->get(), operations, done); !undone) {
+    if (auto undone = applier.revert(operations, done); !undone) {
       error.message += "; not undone: " + undone.error().message;
     }
     return tl::unexpected(std::move(error));
@@ -76,9 +90,7 @@ Result<void> apply(const std::vector<Operation>& operations) {
 }
 
 Result<void> revert(const std::vector<Operation>& operations) {
-  auto socket = open_netlink();
-  if (!socket) return tl::unexpected(socket.error());
-  return revert_first(socket->get(), operations, operations.size());
+  return Applier().revert(operations, operations.size());
 }
 
 }  // namespace netiso

@@ -20,6 +20,8 @@ using NetlinkSocket = std::unique_ptr<nl_sock, FreeSocket>;
 inline tl::unexpected<librm::Error> fail_netlink(const std::string& subject, int number) {
   librm::ErrorCode code = librm::ErrorCode::io_error;
   if (number == -NLE_PERM || number == -NLE_NOACCESS) code = librm::ErrorCode::permission_denied;
+  if (number == -NLE_EXIST) code = librm::ErrorCode::already_exists;
+  if (number == -NLE_OPNOTSUPP) code = librm::ErrorCode::unsupported;
   if (number == -NLE_NODEV || number == -NLE_OBJ_NOTFOUND) code = librm::ErrorCode::not_found;
   return librm::fail(code, subject + ": " + nl_geterror(number));
 }

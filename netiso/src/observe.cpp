@@ -3,17 +3,11 @@
 #include <netlink/route/link.h>
 
 #include <algorithm>
-#include <memory>
 
-#include "netiso/link.hpp"
-#include "netlink_socket.hpp"
+#include "observe_links.hpp"
 
 namespace netiso {
 namespace {
-
-struct FreeCache {
-  void operator()(nl_cache* cache) const { nl_cache_free(cache); }
-};
 
 LinkStatistics value_of(rtnl_link* link) {
   auto counter = [&](rtnl_link_stat_id_t id) { return rtnl_link_get_stat(link, id); };
@@ -36,22 +30,23 @@ LinkStatistics value_of(rtnl_link* link) {
 
 }  // namespace
 
-librm::Result<std::vector<LinkStatistics>> observe_links() {
-  auto socket = open_netlink();
-  if (!socket) return tl::unexpected(socket.error());
+librm::Result<std::vector<LinkStatistics>> read_links(nl_sock* socket) {
   nl_cache* raw = nullptr;
-  if (const int result = rtnl_link_alloc_cache(socket->get(), AF_UNSPEC, &raw); result < 0) {
+  if (const int result = rtnl_link_alloc_cache(socket, AF_UNSPEC, &raw); result < 0) {
     return fail_netlink("links", result);
   }
-  const std::unique_ptr<nl_cache, FreeCache> cache(raw);
+  const Cache cache(raw);
   std::vector<LinkStatistics> links;
-  for (nl_object* object = nl_cache_get_first(raw); object != nullptr;
-       object = nl_cache_get_next(object)) {
-    links.push_back(value_of(reinterpret_cast<rtnl_link*>(object)));
-  }
+  for_each<rtnl_link>(raw, [&](rtnl_link* link) { links.push_back(value_of(link)); });
   std::sort(links.begin(), links.end(),
             [](const auto& a, const auto& b) { return a.index < b.index; });
   return links;
+}
+
+librm::Result<std::vector<LinkStatistics>> observe_links() {
+  auto socket = open_netlink();
+  if (!socket) return tl::unexpected(socket.error());
+  return read_links(socket->get());
 }
 
 }  // namespace netiso

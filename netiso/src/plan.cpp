@@ -24,8 +24,6 @@ Result<void> check(const DesiredLink& link) {
   return {};
 }
 
-const char* up_text(bool up) { return up ? "up" : "down"; }
-
 }  // namespace
 
 Result<std::vector<Operation>> plan(const std::vector<DesiredLink>& desired,
@@ -52,24 +50,6 @@ Result<std::vector<Operation>> plan(const std::vector<DesiredLink>& desired,
   }
   sizes.insert(sizes.end(), states.begin(), states.end());
   return sizes;
-}
-
-Operation undo(const Operation& operation) {
-  if (const auto* state = std::get_if<SetLinkUp>(&operation)) {
-    return SetLinkUp{state->name, state->up_before, state->up};
-  }
-  const auto& size = std::get<SetLinkMtu>(operation);
-  return SetLinkMtu{size.name, size.mtu_before, size.mtu};
-}
-
-std::string to_string(const Operation& operation) {
-  if (const auto* state = std::get_if<SetLinkUp>(&operation)) {
-    return "link " + state->name + ": " + up_text(state->up) + " (was " +
-           up_text(state->up_before) + ")";
-  }
-  const auto& size = std::get<SetLinkMtu>(operation);
-  return "link " + size.name + ": mtu " + std::to_string(size.mtu) + " (was " +
-         std::to_string(size.mtu_before) + ")";
 }
 
 }  // namespace netiso
