@@ -133,7 +133,7 @@ Result<void> apply_one(nl_sock* socket, const AddRoute& operation) {
     return outcome_of(operation, -NLE_NOMEM);
   }
   rtnl_route_nh_set_ifindex(hop, rtnl_link_get_ifindex(link->get()));
-  rtnl_route_nh_set_gateway(hop, gateway.get());
+  if (operation.gateway != 0) rtnl_route_nh_set_gateway(hop, gateway.get());
   rtnl_route_add_nexthop(route.get(), hop);  // which owns it from now on
   rtnl_route_set_family(route.get(), AF_INET);
   rtnl_route_set_dst(route.get(), everything.get());

@@ -106,19 +106,31 @@ int remove_root(nl_sock* socket, int link) {
   return rtnl_qdisc_delete(socket, root.get());
 }
 
+int add_limit(nl_sock* socket, int link, const EgressLimit& limit) {
+  if (limit.bits_per_second == 0) return 0;
+  const int result = limit.shaper == Shaper::htb ? add_htb(socket, link, limit, false)
+                                                 : add_tbf(socket, link, limit);
+  if (result < 0) (void)remove_root(socket, link);  // half a limit is none
+  return result;
+}
+
 int set_limit(nl_sock* socket, int link, const SetEgressLimit& operation) {
   const auto& before = operation.before;
   const auto& limit = operation.limit;
-  const bool in_place = before && limit && before->shaper == Shaper::htb &&
+  const bool in_place = before && limit && before->bits_per_second != 0 &&
+                        limit->bits_per_second != 0 && before->shaper == Shaper::htb &&
                         limit->shaper == Shaper::htb && before->fair == limit->fair;
-  if (before && !in_place) {
+  if (in_place) {
+    const int result = add_htb(socket, link, *limit, true);
+    if (result < 0) (void)add_htb(socket, link, *before, true);
+    return result;
+  }
+  if (before) {
     if (const int result = remove_root(socket, link); result < 0) return result;
   }
   if (!limit) return 0;
-  const int result = limit->shaper == Shaper::htb ? add_htb(socket, link, *limit, in_place)
-                                                  : add_tbf(socket, link, *limit);
-  // A limit that is only half there would hold up everything.
-  if (result < 0 && !in_place) (void)remove_root(socket, link);
+  const int result = add_limit(socket, link, *limit);
+  if (result < 0 && before) (void)add_limit(socket, link, *before);
   return result;
 }
 

@@ -2,9 +2,11 @@
 #include "netlink_namespace.hpp"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -43,7 +45,19 @@ Result<Handle> open_namespace(const Space& space) {
   const std::string path = space.empty() ? own_namespace : path_of(space);
   Handle handle(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (handle.get() < 0) return fail_system(subject_of(space), errno);
+  struct statfs kind {};
+  if (::fstatfs(handle.get(), &kind) != 0) return fail_system(subject_of(space), errno);
+  if (kind.f_type != NSFS_MAGIC) {
+    return librm::fail(ErrorCode::not_found,
+                       subject_of(space) + ": " + path + " has none behind it");
+  }
   return handle;
+}
+
+bool is_remnant(const Space& space) {
+  struct stat file {};
+  return !space.empty() && ::stat(path_of(space).c_str(), &file) == 0 && S_ISREG(file.st_mode) &&
+         !open_namespace(space);
 }
 
 Result<void> on_other_thread(const std::function<Result<void>()>& enter,
@@ -80,7 +94,9 @@ Result<NetlinkSocket> open_netlink_in(const Space& space) {
 Result<void> create_namespace(const Space& space) {
   if (::mkdir(directory, 0755) != 0 && errno != EEXIST) return fail_system(directory, errno);
   const std::string path = path_of(space);
-  const Handle file(::open(path.c_str(), O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0));
+  // What one left behind that was stopped before it mounted is as good as a new file.
+  const int exclusive = is_remnant(space) ? 0 : O_EXCL;
+  const Handle file(::open(path.c_str(), O_RDONLY | O_CREAT | O_CLOEXEC | exclusive, 0));
   if (file.get() < 0) return fail_system(subject_of(space), errno);
   auto made = on_other_thread(
       [&]() -> Result<void> {

@@ -29,8 +29,12 @@ class Handle {
 
 tl::unexpected<librm::Error> fail_system(const std::string& subject, int number);
 
-/// The namespace itself, whatever becomes of its name. Empty: that of the calling thread.
+/// The namespace itself, whatever becomes of its name. Empty: that of the calling thread. Fails
+/// with not_found, also where the name has no namespace behind it.
 librm::Result<Handle> open_namespace(const Space& space);
+
+/// Whether the name has a file and no namespace: the file comes first, then the mount.
+bool is_remnant(const Space& space);
 
 /// Runs the body on a thread of its own, which `enter` has put into another namespace: that of the
 /// caller never changes.

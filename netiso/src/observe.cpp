@@ -3,6 +3,7 @@
 #include <netlink/route/link.h>
 
 #include <algorithm>
+#include <string_view>
 
 #include "observe_links.hpp"
 
@@ -17,6 +18,10 @@ LinkStatistics value_of(rtnl_link* link) {
   value.index = rtnl_link_get_ifindex(link);
   value.up = (rtnl_link_get_flags(link) & IFF_UP) != 0;
   value.mtu = rtnl_link_get_mtu(link);
+  if (const char* kind = rtnl_link_get_type(link);
+      kind != nullptr && std::string_view(kind) == "veth") {
+    value.peer = rtnl_link_get_link(link);
+  }
   value.rx_bytes = counter(RTNL_LINK_RX_BYTES);
   value.rx_packets = counter(RTNL_LINK_RX_PACKETS);
   value.rx_errors = counter(RTNL_LINK_RX_ERRORS);

@@ -70,8 +70,8 @@ struct Text {
     return link_text(o.link, o.space) + (o.add ? "" : "no ") + "address " + to_string(o.address);
   }
   std::string operator()(const AddRoute& o) const {
-    return link_text(o.link, o.space) + (o.add ? "" : "no ") + "default route via " +
-           address_text(o.gateway);
+    return link_text(o.link, o.space) + (o.add ? "" : "no ") + "default route" +
+           (o.gateway == 0 ? "" : " via " + address_text(o.gateway));
   }
   std::string operator()(const SetEgressLimit& o) const {
     return link_text(o.link, o.space) + "egress " + limit_text(o.limit) + " (was " +

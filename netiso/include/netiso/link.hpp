@@ -15,6 +15,9 @@ struct LinkStatistics {
   std::int32_t index = 0;  ///< the kernel's, from 1
   bool up = false;         ///< administratively: IFF_UP
   std::uint32_t mtu = 0;   ///< bytes
+  /// Index of the other end where this is one of a pair (veth), in whichever namespace that is;
+  /// 0 for any other link.
+  std::int32_t peer = 0;
   std::uint64_t rx_bytes = 0;
   std::uint64_t rx_packets = 0;
   std::uint64_t rx_errors = 0;

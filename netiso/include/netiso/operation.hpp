@@ -48,7 +48,7 @@ struct CreateLink {
   bool operator==(const CreateLink&) const = default;
 };
 
-/// Into another namespace, under another name. The link loses its addresses and goes down.
+/// Into another namespace, under another name, where the link arrives down and without addresses.
 struct MoveLink {
   std::string name;
   Space source;
@@ -65,7 +65,7 @@ struct AddAddress {
   bool operator==(const AddAddress&) const = default;
 };
 
-/// The default route.
+/// The default route. Gateway 0: there is none, everybody is taken to be on the link.
 struct AddRoute {
   std::string link;
   std::uint32_t gateway = 0;
@@ -80,7 +80,8 @@ enum class Shaper : std::uint8_t {
 };
 
 struct EgressLimit {
-  std::uint64_t bits_per_second = 0;  ///< a multiple of 8
+  /// A multiple of 8. 0: as observed where its making was cut short; applying it sets no limit.
+  std::uint64_t bits_per_second = 0;
   Shaper shaper = Shaper::htb;
   bool fair = false;  ///< fq_codel among the task's connections; htb only
   bool operator==(const EgressLimit&) const = default;

@@ -2,18 +2,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
-#include <sched.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <cstdlib>
-#include <functional>
-#include <iostream>
 #include <string>
 
 #include "netiso/link.hpp"
 #include "netiso/plan.hpp"
+#include "unit/netiso/namespace_fixture.hpp"
 
 namespace netiso {
 namespace {
@@ -71,41 +67,6 @@ TEST(NetworkLinks, LoopbackIsAlwaysThere) {
   EXPECT_EQ(links->front().name, "lo");
   EXPECT_EQ(links->front().index, 1);
 }
-
-/// Runs the body in a child with a network namespace of its own, in which only lo is, and down.
-/// Its failures fail this test.
-class NetworkNamespace : public ::testing::Test {
- protected:
-  void in_namespace(const std::function<void()>& body) {
-    if (::geteuid() != 0) {
-      ASSERT_EQ(std::getenv("CI"), nullptr) << "CI runs as root";
-      GTEST_SKIP() << "needs root for a network namespace";
-    }
-    std::cout.flush();
-    const pid_t child = ::fork();
-    ASSERT_GE(child, 0);
-    if (child == 0) {
-      if (::unshare(CLONE_NEWNET) != 0) ::_exit(cannot_unshare);
-      body();
-      std::cout.flush();
-      ::_exit(HasFailure() ? 1 : 0);
-    }
-    int status = 0;
-    ASSERT_EQ(::waitpid(child, &status, 0), child);
-    if (WIFEXITED(status) && WEXITSTATUS(status) == cannot_unshare) {
-      ASSERT_EQ(std::getenv("CI"), nullptr) << "CI may make network namespaces";
-      GTEST_SKIP() << "may not make a network namespace";
-    }
-    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "see the child's output above";
-  }
-
-  static LinkStatistics loopback() {
-    const auto links = observe_links();
-    return links && !links->empty() ? links->front() : LinkStatistics{};
-  }
-
-  static constexpr int cannot_unshare = 42;
-};
 
 TEST_F(NetworkNamespace, LinkGoesUpAsPlannedAndDownAgainWhenReverted) {
   in_namespace([] {
