@@ -1,5 +1,7 @@
 // Carries operations out, each in its namespace, and takes them back when one fails.
+#include <chrono>
 #include <map>
+#include <thread>
 #include <utility>
 
 #include "apply_link.hpp"
@@ -12,10 +14,28 @@ namespace {
 
 using librm::Result;
 
+constexpr int settle_ms_max = 100;
+
 class Applier {
  public:
   Result<void> apply(const Operation& operation) {
     return std::visit([this](const auto& body) { return carry_out(body); }, operation);
+  }
+
+  /// Waits until links that went up take packets, too. With the second end of a pair the first one
+  /// gets its carrier, but the kernel attaches its queue a little later; packets are lost until
+  /// then, and who lost its first ARP reply waits for a second. It is no failure if that takes
+  /// long.
+  void settle(const std::vector<Operation>& operations) {
+    for (const Operation& operation : operations) {
+      const auto* state = std::get_if<SetLinkUp>(&operation);
+      if (state == nullptr || !state->up) continue;
+      auto socket = socket_in(state->space, *state);
+      for (int tries = 0; socket && tries < settle_ms_max; ++tries) {
+        if (!is_pending(*socket, state->name)) break;
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      }
+    }
   }
 
   /// Undoes the first `count` operations, the last of them first; the first error, if any.
@@ -86,6 +106,7 @@ Result<void> apply(const std::vector<Operation>& operations) {
     }
     return tl::unexpected(std::move(error));
   }
+  applier.settle(operations);
   return {};
 }
 

@@ -2,7 +2,7 @@
 #include "apply_link.hpp"
 
 #include <arpa/inet.h>
-#include <net/if.h>
+#include <linux/if.h>
 #include <netlink/route/addr.h>
 #include <netlink/route/link/veth.h>
 #include <netlink/route/nexthop.h>
@@ -72,6 +72,13 @@ Result<Link> find_link(nl_sock* socket, const std::string& name, const std::stri
     return fail_netlink(subject, result);
   }
   return Link(raw);
+}
+
+bool is_pending(nl_sock* socket, const std::string& name) {
+  const auto link = find_link(socket, name, name);
+  if (!link || rtnl_link_get_carrier(link->get()) == 0) return false;
+  const std::uint8_t state = rtnl_link_get_operstate(link->get());
+  return state == IF_OPER_DOWN || state == IF_OPER_LOWERLAYERDOWN;
 }
 
 Result<void> apply_one(nl_sock* socket, const SetLinkUp& operation) {

@@ -94,6 +94,7 @@ struct EgressStatistics {
   std::uint64_t dropped_packets = 0;  ///< because the queue was full
   std::uint64_t queued_bytes = 0;     ///< at this moment
   std::uint64_t queued_packets = 0;   ///< at this moment
+  bool operator==(const EgressStatistics&) const = default;
 };
 
 /// Of what leaves through the link; nothing where it has no limit of ours. Fails with not_found

@@ -27,10 +27,10 @@ librm::Result<std::vector<Operation>> plan(const std::vector<DesiredLink>& desir
                                            const std::vector<LinkStatistics>& observed);
 
 /// Applies the operations in order, each in its network namespace; the calling thread stays in its
-/// own. If one fails, those before it are undone in reverse order, and the error names the one that
-/// failed, and those that could not be undone. Needs CAP_NET_ADMIN there, and CAP_SYS_ADMIN where
-/// other namespaces are concerned. Fails with permission_denied, not_found, already_exists,
-/// unsupported or io_error.
+/// own. Then waits until links that went up take packets, for some milliseconds. If one fails,
+/// those before it are undone in reverse order, and the error names the one that failed, and those
+/// that could not be undone. Needs CAP_NET_ADMIN there, and CAP_SYS_ADMIN where other namespaces
+/// are concerned. Fails with permission_denied, not_found, already_exists, unsupported or io_error.
 librm::Result<void> apply(const std::vector<Operation>& operations);
 
 /// Takes back operations that were applied, the last one first. Goes on after a failure and
