@@ -39,6 +39,8 @@ class MasterBackend {
 
   /// For as long as the backend lives: every durable change of a job, in order. One subscriber.
   virtual void on_job_changed(std::function<void(const batch::JobChanged&)> callback) = 0;
+  /// The same of schedules.
+  virtual void on_schedule_changed(std::function<void(const batch::ScheduleChanged&)> callback) = 0;
 };
 
 /// The agent behind its routes, under the same rules.

@@ -20,7 +20,7 @@ int exit_code_of(const Job& job) {
 }
 
 JobEvents::JobEvents(asio::io_context& io, Source source, JobEventsOptions options)
-    : source_(std::move(source)), options_(options), timer_(io) {}
+    : source_(std::move(source)), options_(options), timer_(io), schedules_(source_.now()) {}
 
 JobEvents::~JobEvents() = default;
 
@@ -70,18 +70,39 @@ void JobEvents::send(Listener& listener, std::string text) {
   listener.stream->write(std::move(text));
 }
 
-void JobEvents::send_job(Listener& listener, const std::string& job, std::uint64_t number) {
-  send(listener, "event: job\nid: " + event_id(number) + "\ndata: " + job + "\n\n");
+void JobEvents::send_event(Listener& listener, const char* event, const std::string& data,
+                           std::uint64_t number) {
+  send(listener,
+       "event: " + std::string(event) + "\nid: " + event_id(number) + "\ndata: " + data + "\n\n");
 }
 
 void JobEvents::send_present(Listener& listener, JobId job, std::uint64_t number) {
-  if (const Job* found = source_.find(job)) send_job(listener, source_.render(*found), number);
+  if (const Job* found = source_.find(job))
+    send_event(listener, "job", source_.render(*found), number);
+}
+
+void JobEvents::hold(Held event) {
+  ++number_last_;
+  held_.push_back(std::move(event));
+  if (held_.size() > options_.held_max) held_.pop_front();
+}
+
+void JobEvents::on_schedule_changed(const batch::ScheduleChanged& change) {
+  const batch::Schedule* schedule = source_.find_schedule(change.schedule);
+  for (const Json& news : schedules_.on_changed(change.schedule, schedule, source_.now())) {
+    const auto text = std::make_shared<const std::string>(dump(news));
+    hold({0, text});
+    // A listener that is cut off while it is sent to goes.
+    const std::vector<ListenerId> wanted(watch_all_.begin(), watch_all_.end());
+    for (const ListenerId id : wanted) {
+      const auto found = listeners_.find(id);
+      if (found != listeners_.end()) send_event(found->second, "schedule", *text, number_last_);
+    }
+  }
 }
 
 void JobEvents::on_job_changed(const batch::JobChanged& change) {
-  ++number_last_;
-  held_.push_back(change.job);
-  if (held_.size() > options_.held_max) held_.pop_front();
+  hold({change.job, nullptr});
 
   std::vector<ListenerId> wanted(watch_all_.begin(), watch_all_.end());
   const auto [begin, end] = by_job_.equal_range(change.job);
@@ -97,7 +118,7 @@ void JobEvents::on_job_changed(const batch::JobChanged& change) {
   for (const ListenerId id : wanted) {
     const auto found = listeners_.find(id);
     if (found == listeners_.end()) continue;
-    if (text) send_job(found->second, *text, number_last_);
+    if (text) send_event(found->second, "job", *text, number_last_);
     if (over) note_end(id, found->second, change.job, exit_code);
   }
 }
@@ -123,10 +144,22 @@ void JobEvents::watch(std::shared_ptr<ResponseStream> stream, std::optional<JobI
   listener.only = job;
   if (!last_event_id.empty()) {
     resume(listener, last_event_id);
-  } else if (job) {
-    send_present(listener, *job, number_last_);
+  } else {
+    // No event: a client only takes note of the id.
+    send(listener, "id: " + event_id(number_last_) + "\n\n");
+    if (job) send_present(listener, *job, number_last_);
   }
   add(std::move(listener));
+}
+
+void JobEvents::send_held(std::shared_ptr<ResponseStream> stream, std::optional<JobId> job) {
+  if (!stream->is_open()) return;
+  Listener listener;
+  listener.stream = std::move(stream);
+  listener.only = job;
+  send_missed(listener, number_last_ - held_.size());
+  send(listener, "id: " + event_id(number_last_) + "\n\n");
+  listener.stream->close();
 }
 
 void JobEvents::resume(Listener& listener, std::string_view last_event_id) {
@@ -136,16 +169,25 @@ void JobEvents::resume(Listener& listener, std::string_view last_event_id) {
     if (listener.only) send_present(listener, *listener.only, number_last_);
     return;
   }
+  send_missed(listener, *number);
+}
+
+/// What came after that event and is held.
+void JobEvents::send_missed(Listener& listener, std::uint64_t after) {
   // Newest first, so that each job is sent with its latest event's number; then in order.
   std::set<JobId> seen;
-  std::vector<std::pair<std::uint64_t, JobId>> missed;
+  std::vector<std::pair<std::uint64_t, Held>> missed;
   auto entry = held_.rbegin();
-  for (std::uint64_t n = number_last_; n > *number; --n, ++entry) {
-    if (listener.only && *entry != *listener.only) continue;
-    if (seen.insert(*entry).second) missed.emplace_back(n, *entry);
+  for (std::uint64_t n = number_last_; n > after; --n, ++entry) {
+    if (listener.only && entry->job != *listener.only) continue;
+    if (entry->job == 0 || seen.insert(entry->job).second) missed.emplace_back(n, *entry);
   }
   for (auto one = missed.rbegin(); one != missed.rend(); ++one) {
-    send_present(listener, one->second, one->first);
+    if (one->second.job != 0) {
+      send_present(listener, one->second.job, one->first);
+    } else {
+      send_event(listener, "schedule", *one->second.schedule, one->first);
+    }
   }
 }
 

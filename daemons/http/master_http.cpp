@@ -2,13 +2,13 @@
 #include "http/master_http.hpp"
 
 #include <algorithm>
-#include <set>
 
 #include "batch/array.hpp"
 #include "batch/array_text.hpp"
 #include "batch/edge/job_json.hpp"
 #include "common/version.hpp"
 #include "http/chronos_routes.hpp"
+#include "http/job_filter.hpp"
 #include "http/json.hpp"
 #include "http/master_views.hpp"
 #include "http/parameters.hpp"
@@ -29,29 +29,6 @@ constexpr std::uint64_t last_max = 10'000;
 
 HttpResponse event_stream() { return {200, "text/event-stream", {}, ""}; }
 
-/// The states of `state=pending,running`; all where it is absent.
-Result<std::set<batch::JobState>> states_parameter(const HttpRequest& request) {
-  std::set<batch::JobState> states;
-  std::string_view rest = request.parameter("state");
-  std::string known;
-  for (int i = 1; i <= static_cast<int>(batch::JobState::cancelled); ++i) {
-    known += (i == 1 ? "" : ", ") + std::string(to_string(static_cast<batch::JobState>(i)));
-  }
-  while (!rest.empty()) {
-    const std::string_view word = rest.substr(0, rest.find(','));
-    rest.remove_prefix(std::min(rest.size(), word.size() + 1));
-    const std::size_t before = states.size();
-    for (int i = 1; i <= static_cast<int>(batch::JobState::cancelled); ++i) {
-      const auto state = static_cast<batch::JobState>(i);
-      if (word == to_string(state)) states.insert(state);
-    }
-    if (states.size() > before || word.empty()) continue;
-    return fail(ErrorCode::invalid_argument,
-                "unknown job state '" + std::string(word) + "'; there are " + known);
-  }
-  return states;
-}
-
 }  // namespace
 
 class MasterHttp::Impl {
@@ -60,6 +37,8 @@ class MasterHttp::Impl {
       : backend_(backend), options_(options), events_(io, event_source(), options.events) {
     add_routes();
     backend_.on_job_changed([this](const batch::JobChanged& c) { events_.on_job_changed(c); });
+    backend_.on_schedule_changed(
+        [this](const batch::ScheduleChanged& c) { events_.on_schedule_changed(c); });
   }
 
   Router router_;
@@ -120,7 +99,12 @@ class MasterHttp::Impl {
   JobEvents::Source event_source() {
     return {[this] { return backend_.core().master().epoch(); },
             [this](JobId id) { return batch().find(id); },
-            [this](const Job& job) { return dump(to_json(job, false)); }};
+            [this](const Job& job) { return dump(to_json(job, false)); },
+            [this](const std::string& name) {
+              const auto found = batch().schedules().find(name);
+              return found == batch().schedules().end() ? nullptr : &found->second;
+            },
+            [this] { return backend_.now().wall; }};
   }
 
   const batch::BatchCore& batch() const { return backend_.core().batch(); }
@@ -323,15 +307,17 @@ class MasterHttp::Impl {
   }
 
   void list_jobs(const HttpRequest& request, const Params&, Responder responder) {
-    const auto known = check_parameters(request, {"state", "name", "limit", "cursor"});
+    const auto known = check_parameters(request, {"state", "name", "owner", "label", "ended_after",
+                                                  "ended_before", "attempts", "limit", "cursor"});
     if (!known) return responder.reply(problem(known.error()));
-    const auto states = states_parameter(request);
-    if (!states) return responder.reply(problem(states.error()));
+    const auto filter = read_job_filter(request);
+    if (!filter) return responder.reply(problem(filter.error()));
+    const auto attempts = flag_parameter(request, "attempts");
+    if (!attempts) return responder.reply(problem(attempts.error()));
     const auto limit = number_parameter(request, "limit", 1, options_.page_max);
     if (!limit) return responder.reply(problem(limit.error()));
     const auto cursor = number_parameter(request, "cursor", 1, UINT64_MAX);
     if (!cursor) return responder.reply(problem(cursor.error()));
-    const std::string_view glob = request.parameter("name");
 
     const auto& jobs = batch().jobs();
     // The cursor is the last job that was looked at.
@@ -344,9 +330,7 @@ class MasterHttp::Impl {
       if (page.size() >= wanted || seen >= options_.scan_max) break;
       const Job& one = next->second;
       last = one.id;
-      if (!states->empty() && !states->contains(one.state)) continue;
-      if (!glob.empty() && !glob_match(glob, one.spec.name)) continue;
-      page.push_back(to_json(one, false));
+      if (matches(*filter, one)) page.push_back(to_json(one, *attempts));
     }
     const bool more = next != jobs.rend();
     responder.reply(json_response(
@@ -504,14 +488,17 @@ class MasterHttp::Impl {
   }
 
   void events(const HttpRequest& request, const Params&, Responder responder) {
-    const auto known = check_parameters(request, {"job"});
+    const auto known = check_parameters(request, {"job", "held"});
     if (!known) return responder.reply(problem(known.error()));
+    const auto held = flag_parameter(request, "held");
+    if (!held) return responder.reply(problem(held.error()));
     std::optional<JobId> only;
     if (request.query.contains("job")) {
       const auto found = select(std::string(request.parameter("job")));
       if (!found) return responder.reply(problem(found.error()));
       only = found->job->id;
     }
+    if (*held) return events_.send_held(responder.stream(event_stream()), only);
     events_.watch(responder.stream(event_stream()), only, request.header("Last-Event-ID"));
   }
 

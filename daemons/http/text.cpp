@@ -1,7 +1,9 @@
 // Reading of request targets, hosts and parameters: strict, because all of it comes from outside.
 #include "http/text.hpp"
 
+#include <algorithm>
 #include <charconv>
+#include <chrono>
 
 namespace librm::http {
 
@@ -137,6 +139,38 @@ std::optional<std::uint64_t> parse_number(std::string_view text) {
 
 std::optional<std::int64_t> parse_signed_number(std::string_view text) {
   return parse_whole<std::int64_t>(text);
+}
+
+std::optional<WallTime> parse_rfc3339(std::string_view text) {
+  constexpr std::string_view form = "0000-00-00T00:00:00";
+  if (text.size() <= form.size() || !text.ends_with('Z')) return std::nullopt;
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  for (std::size_t i = 0; i < form.size(); ++i) {
+    if (form[i] == '0' ? !is_digit(text[i]) : text[i] != form[i]) return std::nullopt;
+  }
+  std::string fraction(text.substr(form.size(), text.size() - form.size() - 1));
+  if (!fraction.empty()) {
+    if (fraction.front() != '.' || fraction.size() < 2 || fraction.size() > 10 ||
+        !std::all_of(fraction.begin() + 1, fraction.end(), is_digit)) {
+      return std::nullopt;
+    }
+    fraction.erase(0, 1);
+  }
+  fraction.resize(9, '0');
+  const auto number = [&](std::size_t at, std::size_t size) {
+    return parse_whole<unsigned>(text.substr(at, size)).value_or(0);
+  };
+  const std::chrono::year_month_day day(std::chrono::year(static_cast<int>(number(0, 4))),
+                                        std::chrono::month(number(5, 2)),
+                                        std::chrono::day(number(8, 2)));
+  const unsigned hour = number(11, 2), minute = number(14, 2), second = number(17, 2);
+  // Nanoseconds since 1970 fit 64 bits for these years.
+  const bool in_range =
+      day.year() >= std::chrono::year(1970) && day.year() < std::chrono::year(2262);
+  if (!day.ok() || !in_range || hour > 23 || minute > 59 || second > 60) return std::nullopt;
+  const std::int64_t days = std::chrono::sys_days(day).time_since_epoch().count();
+  const std::int64_t seconds = ((days * 24 + hour) * 60 + minute) * 60 + second;
+  return WallTime{seconds * 1'000'000'000 + parse_whole<std::int64_t>(fraction).value_or(0)};
 }
 
 bool glob_match(std::string_view pattern, std::string_view text) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "librm/base/result.hpp"
+#include "librm/base/time.hpp"
 
 namespace librm::http {
 
@@ -38,6 +39,9 @@ bool is_loopback_host(std::string_view host);
 std::optional<std::uint64_t> parse_number(std::string_view text);
 /// The same with an optional leading minus.
 std::optional<std::int64_t> parse_signed_number(std::string_view text);
+
+/// `2026-01-01T00:00:00Z`, with or without a fraction, in UTC; empty where it is anything else.
+std::optional<WallTime> parse_rfc3339(std::string_view text);
 
 /// Whether the text matches a pattern of `*`, `?` and literal characters. Linear in practice, at
 /// worst the product of both lengths.

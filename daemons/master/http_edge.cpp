@@ -2,6 +2,7 @@
 #include "master/http_edge.hpp"
 
 #include <utility>
+#include <vector>
 
 #include "http/master_http.hpp"
 #include "http/server.hpp"
@@ -16,7 +17,7 @@ class Backend final : public http::MasterBackend {
  public:
   explicit Backend(MasterService& service) : service_(service) {}
   ~Backend() override {
-    if (token_ != 0) service_.unsubscribe(token_);
+    for (const std::uint64_t token : tokens_) service_.unsubscribe(token);
   }
   Backend(const Backend&) = delete;
   Backend& operator=(const Backend&) = delete;
@@ -39,12 +40,15 @@ class Backend final : public http::MasterBackend {
     service_.control_schedule(std::move(request), std::move(callback));
   }
   void on_job_changed(std::function<void(const batch::JobChanged&)> callback) override {
-    token_ = service_.subscribe(std::move(callback));
+    tokens_.push_back(service_.subscribe(std::move(callback)));
+  }
+  void on_schedule_changed(std::function<void(const batch::ScheduleChanged&)> callback) override {
+    tokens_.push_back(service_.subscribe_schedules(std::move(callback)));
   }
 
  private:
   MasterService& service_;
-  std::uint64_t token_ = 0;
+  std::vector<std::uint64_t> tokens_;
 };
 
 }  // namespace

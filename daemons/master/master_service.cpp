@@ -223,16 +223,20 @@ struct MasterService::Impl {
   void act(const batch::SubmitAnswer& result) { answer(submissions, result.request, result); }
   void act(const batch::ControlAnswer& result) { answer(results, result.request, result.result); }
   void act(const batch::ScheduleAnswer& result) { answer(schedules, result.request, result.run); }
-  void act(const batch::ScheduleChanged&) {}  // the HTTP edge streams jobs alone
-  void act(const batch::JobChanged& change) {
-    // A subscriber may end its own or another's subscription.
-    const std::map<std::uint64_t, std::shared_ptr<OnJobChanged>> now = subscribers;
-    for (const auto& [token, callback] : now) {
-      if (subscribers.contains(token)) (*callback)(change);
-    }
-  }
+  void act(const batch::ScheduleChanged& change) { tell(schedule_subscribers, change); }
+  void act(const batch::JobChanged& change) { tell(subscribers, change); }
   void act(const batch::SessionOutput&) {
     LIBRM_CHECK(false, "the batch front end's session stays within ClusterCore");
+  }
+
+  template <class Callback, class Change>
+  static void tell(const std::map<std::uint64_t, std::shared_ptr<Callback>>& all,
+                   const Change& change) {
+    // A subscriber may end its own or another's subscription.
+    const std::map<std::uint64_t, std::shared_ptr<Callback>> now = all;
+    for (const auto& [token, callback] : now) {
+      if (all.contains(token)) (*callback)(change);
+    }
   }
 
   template <class Callback, class Value>
@@ -306,6 +310,7 @@ struct MasterService::Impl {
   std::map<std::uint64_t, OnSchedule> schedules;
   std::uint64_t token_last = 0;
   std::map<std::uint64_t, std::shared_ptr<OnJobChanged>> subscribers;
+  std::map<std::uint64_t, std::shared_ptr<OnScheduleChanged>> schedule_subscribers;
 };
 
 MasterService::MasterService(asio::io_context& io, MasterConfig config,
@@ -370,7 +375,17 @@ std::uint64_t MasterService::subscribe(OnJobChanged callback) {
   return token;
 }
 
-void MasterService::unsubscribe(std::uint64_t token) { impl_->subscribers.erase(token); }
+std::uint64_t MasterService::subscribe_schedules(OnScheduleChanged callback) {
+  const std::uint64_t token = ++impl_->token_last;
+  impl_->schedule_subscribers.emplace(token,
+                                      std::make_shared<OnScheduleChanged>(std::move(callback)));
+  return token;
+}
+
+void MasterService::unsubscribe(std::uint64_t token) {
+  impl_->subscribers.erase(token);
+  impl_->schedule_subscribers.erase(token);
+}
 
 std::string MasterService::agent_http_address(AgentId agent) const {
   const auto& agents = impl_->core.master().agents();

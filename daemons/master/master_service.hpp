@@ -79,6 +79,9 @@ class MasterService {
   /// Every durable change of a job, in order; the core may be ahead of it. Subscribing and
   /// unsubscribing from within a callback is allowed.
   std::uint64_t subscribe(OnJobChanged callback);
+  /// The same for schedules.
+  using OnScheduleChanged = std::function<void(const batch::ScheduleChanged&)>;
+  std::uint64_t subscribe_schedules(OnScheduleChanged callback);
   void unsubscribe(std::uint64_t token);
 
   /// `127.0.0.1:5051`; empty for an agent that is not known.

@@ -184,6 +184,8 @@ def test_events_resume(master, cluster):
     resumed = master.open("GET", "/v1/events", headers={"Last-Event-ID": last})
     name, missed = next(events_of(resumed))
     assert name == "job" and missed["id"] > job, missed
+    held = list(events_of(master.open("GET", "/v1/events?held=1")))
+    assert {data["id"] for name, data in held if name == "job"} >= {job, missed["id"]}, held
     gap, _ = next(events_of(master.open("GET", "/v1/events", headers={"Last-Event-ID": "0-0"})))
     assert gap == "gap"
 
@@ -200,6 +202,8 @@ def test_every_route_of_the_master(master, cluster, job):
     master.seen.add(("GET", "/v1/events"))
     page = master.get("/v1/jobs", "/v1/jobs?limit=1")
     assert page["next_cursor"] and len(page["jobs"]) == 1
+    page = master.get("/v1/jobs", "/v1/jobs?attempts=1&owner=*&ended_after=2020-01-01T00:00:00Z")
+    assert all(one["attempts"] for one in page["jobs"]) and page["jobs"], page
     assert master.get("/v1/jobs/{job}", f"/v1/jobs/{job}")["attempts"][0]["exit_code"] == 7
     assert master.get("/v1/jobs/{job}", "/v1/jobs/followed")["id"] == job
     assert master.get("/v1/jobs/{job}/why", f"/v1/jobs/{job}/why")["job"] == job
@@ -281,6 +285,14 @@ def check_schedules(master):
         assert status == wanted_status, (verb, status, answer)
     status, answer = master.ask("DELETE", one, "/v1/schedules/hourly")
     assert status == 200 and len(answer["runs"]) == 2, answer
+    news = [data for name, data in events_of(master.open("GET", "/v1/events?held=1"))
+            if name == "schedule"]
+    for data in news:
+        wrong = mismatch(data, {"$ref": "#/components/schemas/ScheduleNews"})
+        assert not wrong, wrong
+    changes = [data["change"] for data in news]
+    assert changes[:4] == ["added", "changed", "paused", "resumed"], changes
+    assert changes[-1] == "removed" and changes.count("run_started") == 2, changes
     assert master.ask("GET", one, "/v1/schedules/hourly")[0] == 404
 
 

@@ -49,6 +49,9 @@ class FakeMaster final : public MasterBackend {
   void on_job_changed(std::function<void(const batch::JobChanged&)> callback) override {
     changed_ = std::move(callback);
   }
+  void on_schedule_changed(std::function<void(const batch::ScheduleChanged&)> callback) override {
+    schedule_changed_ = std::move(callback);
+  }
 
   /// Steps through what was asked for.
   void turn() {
@@ -115,12 +118,15 @@ class FakeMaster final : public MasterBackend {
         schedules_.extract(schedule->request).mapped()(schedule->run);
       } else if (const auto* change = std::get_if<batch::JobChanged>(batch_output)) {
         if (changed_) changed_(*change);
+      } else if (const auto* news = std::get_if<batch::ScheduleChanged>(batch_output)) {
+        if (schedule_changed_) schedule_changed_(*news);
       }
     }
   }
 
   batch::ClusterCore core_;
   std::function<void(const batch::JobChanged&)> changed_;
+  std::function<void(const batch::ScheduleChanged&)> schedule_changed_;
   std::deque<batch::BatchEvent> later_;
   std::uint64_t request_ = 0;
   std::uint64_t connection_ = 100;

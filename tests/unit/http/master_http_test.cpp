@@ -126,6 +126,29 @@ TEST_F(MasterHttpTest, ListIsFilteredByStateAndName) {
   }
 }
 
+TEST_F(MasterHttpTest, ListIsFilteredByOwnerLabelsAndTheTimeOfTheEnd) {
+  post("/v1/jobs", R"({"command": "x", "name": "a", "owner": "ann", "labels": {"team": "red"}})");
+  post("/v1/jobs", R"({"command": "x", "name": "b", "owner": "bob",
+                       "labels": {"team": "blue", "kind": "big one"}})");
+  submit({"c"});
+  EXPECT_EQ(names_of(get("/v1/jobs?owner=a*")->json()), (Names{"a"}));
+  EXPECT_EQ(names_of(get("/v1/jobs?label=team%3D*")->json()), (Names{"b", "a"}));
+  EXPECT_EQ(names_of(get("/v1/jobs?label=team=blue,kind=big?one")->json()), (Names{"b"}));
+  EXPECT_TRUE(names_of(get("/v1/jobs?label=team=blue,kind=small")->json()).empty());
+  EXPECT_TRUE(names_of(get("/v1/jobs?ended_after=2000-01-01T00:00:00Z")->json()).empty());
+
+  post("/v1/jobs/a/cancel", "");
+  const std::string ended = get("/v1/jobs/a")->json()["ended"];
+  EXPECT_EQ(names_of(get("/v1/jobs?ended_after=" + ended)->json()), (Names{"a"}));
+  EXPECT_TRUE(names_of(get("/v1/jobs?ended_before=" + ended)->json()).empty());
+  EXPECT_EQ(names_of(get("/v1/jobs?ended_before=2200-01-01T00:00:00Z")->json()), (Names{"a"}));
+  EXPECT_FALSE(get("/v1/jobs?limit=1")->json()["jobs"][0].contains("attempts"));
+  EXPECT_TRUE(get("/v1/jobs?attempts=1&limit=1")->json()["jobs"][0].contains("attempts"));
+  for (const char* bad : {"?label=team", "?label==x", "?ended_after=yesterday", "?attempts=2"}) {
+    EXPECT_EQ(get(std::string("/v1/jobs") + bad)->status(), 400) << bad;
+  }
+}
+
 TEST_F(MasterHttpTest, LongScanIsCutAndGoesOnAtTheCursor) {
   MasterHttpOptions options;
   options.scan_max = 2;
@@ -250,7 +273,8 @@ TEST_F(MasterHttpTest, EventsOfOneJobBeginWithItsPresentState) {
 TEST_F(MasterHttpTest, EventsResumeAfterTheLastSeen) {
   submit({"a", "b"});
   const auto first = get("/v1/events");
-  EXPECT_EQ(first->stream->bytes, "");
+  EXPECT_TRUE(events_of(first->stream->bytes).empty());
+  first->stream->bytes.clear();
   post("/v1/jobs/a/cancel", "");
   const std::string& bytes = first->stream->bytes;
   const std::string id = bytes.substr(
@@ -265,6 +289,52 @@ TEST_F(MasterHttpTest, EventsResumeAfterTheLastSeen) {
   for (const char* lost : {"nonsense", "0-1", "1-999999", "99-1", "-", "1-"}) {
     EXPECT_EQ(events_of(resume(lost)->stream->bytes), (Names{"gap"})) << lost;
   }
+}
+
+TEST_F(MasterHttpTest, WhoHasSeenNothingYetCanResume) {
+  const std::string& bytes = get("/v1/events")->stream->bytes;
+  ASSERT_EQ(bytes, "id: 1-0\n\n");
+  submit({"a"});
+  const auto resumed = ask(http, "GET", "/v1/events", "", {{"Last-Event-ID", "1-0"}});
+  EXPECT_EQ(events_of(resumed->stream->bytes), (Names{"job"}));
+}
+
+TEST_F(MasterHttpTest, WhatIsHeldIsSentAndTheStreamEnds) {
+  submit({"a", "b"});
+  const auto all = get("/v1/events?held=1");
+  EXPECT_EQ(events_of(all->stream->bytes), (Names{"job", "job"}));
+  EXPECT_TRUE(all->stream->closed);
+  const auto one = get("/v1/events?held=1&job=b");
+  EXPECT_EQ(events_of(one->stream->bytes), (Names{"job"}));
+  EXPECT_NE(one->stream->bytes.find("\"name\":\"b\""), std::string::npos);
+}
+
+TEST_F(MasterHttpTest, SchedulesSayWhatChanged) {
+  const auto watching = get("/v1/events");
+  const auto changes = [&] {
+    Names found;
+    const std::string& bytes = watching->stream->bytes;
+    for (std::size_t at = 0; (at = bytes.find("\"change\":\"", at)) != bytes.npos; at += 10) {
+      found.push_back(bytes.substr(at + 10, bytes.find('"', at + 10) - at - 10));
+    }
+    return found;
+  };
+  post("/v1/schedules", R"({"name": "n", "schedule": "R/2100-01-01/P1D",
+                            "job": {"command": "true"}})");
+  EXPECT_EQ(changes(), (Names{"added"}));
+  post("/v1/schedules/n/pause", "");
+  post("/v1/schedules/n/resume", "");
+  post("/v1/schedules/n/trigger", "");
+  EXPECT_EQ(changes(), (Names{"added", "paused", "resumed", "run_started"}));
+  post("/v1/jobs/n.1/cancel", "");
+  ask(http, "DELETE", "/v1/schedules/n");
+  master.turn();
+  const Names all{"added", "paused", "resumed", "run_started", "run_ended", "removed"};
+  EXPECT_EQ(changes(), all);
+  EXPECT_NE(watching->stream->bytes.find("event: schedule\nid: 1-1\ndata: {\"name\":\"n\""),
+            std::string::npos);
+  watching->stream->bytes = get("/v1/events?held=1")->stream->bytes;
+  EXPECT_EQ(changes(), all);
 }
 
 TEST_F(MasterHttpTest, EventsThatAreNotHeldAnyMoreAreAGap) {
@@ -283,6 +353,7 @@ TEST_F(MasterHttpTest, SilenceIsBrokenByComments) {
   options.events.comment_after = milliseconds(3);
   const MasterHttp quick(io, master, options);
   const auto watching = ask(quick, "GET", "/v1/events");
+  watching->stream->bytes.clear();
   while (watching->stream->bytes.empty()) io.run_one();
   EXPECT_EQ(watching->stream->bytes, ": still here\n\n");
 }
@@ -290,6 +361,7 @@ TEST_F(MasterHttpTest, SilenceIsBrokenByComments) {
 TEST_F(MasterHttpTest, ListenerThatIsGoneIsForgotten) {
   submit({"a"});
   const auto watching = get("/v1/events");
+  watching->stream->bytes.clear();
   watching->stream->gone();
   EXPECT_TRUE(watching->stream->broken);
   post("/v1/jobs/a/cancel", "");

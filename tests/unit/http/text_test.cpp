@@ -56,6 +56,17 @@ TEST(Numbers, NothingButDigits) {
   EXPECT_EQ(parse_signed_number("-5"), -5);
 }
 
+TEST(ParseRfc3339, ReadsUtcAndNothingElse) {
+  EXPECT_EQ(parse_rfc3339("1970-01-01T00:00:01Z"), WallTime{1'000'000'000});
+  EXPECT_EQ(parse_rfc3339("2024-02-29T01:02:03.25Z"), WallTime{1'709'168'523'250'000'000});
+  for (const char* bad :
+       {"", "2024-02-29", "2023-02-29T00:00:00Z", "2024-01-01T24:00:00Z", "2024-01-01T00:00:00",
+        "2024-01-01T00:00:00+01:00", "2024-01-01T00:00:00.Z", "9999-01-01T00:00:00Z",
+        "x024-01-01T00:00:00Z"}) {
+    EXPECT_FALSE(parse_rfc3339(bad)) << bad;
+  }
+}
+
 TEST(Glob, StarsAndQuestionMarks) {
   EXPECT_TRUE(glob_match("*", ""));
   EXPECT_TRUE(glob_match("count-*", "count-1"));
