@@ -4,6 +4,7 @@
 
 #include "job_view.hpp"
 #include "master.hpp"
+#include "selector.hpp"
 #include "verb.hpp"
 
 namespace batch::cli {
@@ -17,17 +18,26 @@ struct ControlOptions {
   std::string reason;
 };
 
+/// What a word can be said about, for patterns that name no state.
+std::vector<std::string> states_for(const std::string& action) {
+  if (action == "hold") return {"pending"};
+  if (action == "release") return {"held"};
+  if (action == "requeue") return {"running"};
+  if (action == "retry") return {"failed", "cancelled"};
+  return live_states();
+}
+
 Result<int> control(const Context& context, const ControlOptions& options,
                     const std::string& action) {
   auto master = Master::find(context.master_flag);
   if (!master) return tl::unexpected(master.error());
-  const auto selectors = expand_selectors(options.selectors);
-  if (!selectors) return tl::unexpected(selectors.error());
+  const auto paths = select_paths(*master, options.selectors, {states_for(action)});
+  if (!paths) return tl::unexpected(paths.error());
   const Json body = options.reason.empty() ? Json() : Json{{"reason", options.reason}};
   int code = 0;
   std::vector<Json> changed;
-  for (const std::string& selector : *selectors) {
-    const auto job = master->post(job_path(selector) + "/" + action, body, new_idempotency_key());
+  for (const std::string& path : *paths) {
+    const auto job = master->post(job_path(path) + "/" + action, body, new_idempotency_key());
     if (!job) {
       // The others are changed all the same, unless there is nobody to ask.
       context.note(job.error().message);
@@ -38,10 +48,10 @@ Result<int> control(const Context& context, const ControlOptions& options,
     changed.push_back(*job);
     if (context.json()) continue;
     if (context.names()) {
-      context.print(std::to_string(id_of(*job, "id")) + '\n');
+      context.print(to_string(element_id_of(*job)) + '\n');
     } else {
       const bool ends = action == "cancel" && !is_over(*job);
-      context.note("job " + std::to_string(id_of(*job, "id")) + " (" + shown(*job, "name") +
+      context.note("job " + to_string(element_id_of(*job)) + " (" + shown(*job, "name") +
                    "): " + (ends ? "is being cancelled" : shown(*job, "state")));
     }
   }
@@ -51,9 +61,7 @@ Result<int> control(const Context& context, const ControlOptions& options,
 
 Action define_control(CLI::App& app, Context& context, const char* action) {
   const auto options = std::make_shared<ControlOptions>();
-  app.add_option("selector", options->selectors, "ids, names, last, last-2, 40-45")
-      ->type_name("SELECTOR")
-      ->required();
+  app.add_option("selector", options->selectors, selector_help)->type_name("SELECTOR")->required();
   app.add_option("--reason", options->reason, "is shown with the job")->type_name("TEXT");
   return
       [options, &context, word = std::string(action)] { return control(context, *options, word); };

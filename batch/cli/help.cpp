@@ -105,6 +105,18 @@ the job that was submitted last, and the one two before it
 .TP
 \fIname\fR
 the live job of that name, else the latest that ended
+.TP
+\fB42_7\fR, \fB42[3,7\-9]\fR
+elements of an array
+.TP
+\fBtrain*\fR, \fBname=train*\fR, \fBstate=failed,cancelled\fR, \fBowner=ann\fR, \fBlabel.team=red\fR
+all jobs of which that is so, in the states that the verb is about unless a state is named; terms
+joined by commas must all be so: \fBtrain*,state=failed\fR
+.TP
+\fBall\fR
+all jobs that the verb is about
+.PP
+A selector that selects nothing is an error.
 .SH EXIT STATUS
 .TP
 \fB0\fR

@@ -112,6 +112,9 @@ void define_job_options(CLI::App& app, JobOptions& o) {
       ->type_name("NAME=VALUE")
       ->allow_extra_args(false)
       ->group(job);
+  app.add_option("--owner", o.owner, "whom it is shown to belong to")
+      ->type_name("NAME")
+      ->group(job);
   app.add_option("--role", o.role, "role on whose account it runs")->type_name("ROLE")->group(job);
   app.add_option("--priority", o.priority, "higher starts first")->type_name("N")->group(job);
 
@@ -178,6 +181,7 @@ Result<void> apply_job_options(const JobOptions& o, Json& job) {
   set("disk", o.disk);
   set("array", o.array);
   set("retry_delay", o.retry_delay);
+  set("owner", o.owner);
   set("role", o.role);
   set("on_dependency_failed", o.on_dep_fail);
   set("lost", o.lost);

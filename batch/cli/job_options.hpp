@@ -27,6 +27,7 @@ struct JobOptions {
   std::string retry_delay;
   std::string chdir;
   std::vector<std::string> env;
+  std::string owner;
   std::string role;
   std::optional<int> priority;
   bool hold = false;

@@ -1,76 +1,30 @@
-// Selector grammar and the reading of a job's end.
+// The reading of a job's end, and of its command.
 #include "job_view.hpp"
 
 #include <string.h>
 
-#include <algorithm>
-#include <charconv>
+#include "master.hpp"
 
 namespace batch::cli {
-
-using librm::ErrorCode;
-using librm::fail;
-using librm::Result;
-
-namespace {
-
-constexpr std::uint64_t range_max = 10'000;
-
-bool parse_id(std::string_view text, std::uint64_t& id) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
-  return error == std::errc() && end == text.data() + text.size() && !text.empty();
-}
-
-}  // namespace
-
-Result<std::vector<std::string>> expand_selectors(const std::vector<std::string>& given) {
-  std::vector<std::string> out;
-  for (const std::string& selector : given) {
-    if (selector.empty()) return fail(ErrorCode::invalid_argument, "a selector is empty");
-    const std::size_t dash = selector.find('-');
-    std::uint64_t first = 0;
-    std::uint64_t last = 0;
-    const bool range = dash != selector.npos && parse_id(selector.substr(0, dash), first) &&
-                       parse_id(selector.substr(dash + 1), last);
-    if (!range) {
-      out.push_back(selector);
-      continue;
-    }
-    if (last < first || last - first >= range_max) {
-      return fail(ErrorCode::invalid_argument,
-                  selector + ": a range goes from the lower id to the higher, at most " +
-                      std::to_string(range_max) + " jobs");
-    }
-    for (std::uint64_t id = first; id <= last; ++id) out.push_back(std::to_string(id));
-  }
-  return out;
-}
 
 std::string job_path(const std::string& selector) { return "/v1/jobs/" + percent_encode(selector); }
 
 std::string stable_selector(const std::string& selector, const Json& job) {
   if (!selector.empty() && selector.front() >= '0' && selector.front() <= '9') return selector;
-  const std::string id = text_of(job, "id");
-  return id.empty() ? std::to_string(id_of(job, "id")) : id;
-}
-
-Result<std::vector<Json>> fetch_jobs(Master& master, const std::vector<std::string>& given) {
-  const auto selectors = expand_selectors(given);
-  if (!selectors) return tl::unexpected(selectors.error());
-  std::vector<Json> jobs;
-  for (const std::string& selector : *selectors) {
-    auto job = master.get(job_path(selector));
-    if (!job) return tl::unexpected(job.error());
-    jobs.push_back(std::move(*job));
-  }
-  return jobs;
+  return to_string(element_id_of(job));
 }
 
 std::string id_text(const Json& job) {
-  std::string text = shown(job, "id");
-  if (const auto index = number_of(job, "index")) return text + '_' + human_number(*index);
+  const std::string text = to_string(element_id_of(job));
+  if (number_of(job, "index")) return text;
   const Json& array = member(job, "array");
   return array.is_object() ? text + '[' + shown(array, "indices") + ']' : text;
+}
+
+ElementId element_id_of(const Json& job) {
+  ElementId id{id_of(job, "id"), std::nullopt};
+  if (const auto index = number_of(job, "index")) id.index = static_cast<std::uint32_t>(*index);
+  return id;
 }
 
 std::string array_progress(const Json& job) {

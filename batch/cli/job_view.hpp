@@ -1,27 +1,24 @@
-// Jobs as the command line names and judges them: selectors, exit codes, states.
+// Jobs as the command line judges and words them: exit codes, states, commands.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
+#include "batch/job.hpp"
 #include "json_view.hpp"
-#include "librm/base/result.hpp"
-#include "master.hpp"
 
 namespace batch::cli {
 
-/// Single selectors (`42`, `last`, `last-2`, a name) stay; `40-45` becomes six ids.
-librm::Result<std::vector<std::string>> expand_selectors(const std::vector<std::string>& given);
-/// The path of one job: `/v1/jobs/42`.
+/// The path of one job, or of elements of one: `/v1/jobs/42`, `/v1/jobs/42%5B3-9%5D`.
 std::string job_path(const std::string& selector);
 /// What goes on naming this job when others come: an id as it was given, else the job's id.
 std::string stable_selector(const std::string& selector, const Json& job);
-/// Fetches each.
-librm::Result<std::vector<Json>> fetch_jobs(Master& master, const std::vector<std::string>& given);
 
 /// `42`, of an array `42[0-99]`, of an element `42_7`: a selector of the same.
 std::string id_text(const Json& job);
+/// Which job or element it is.
+ElementId element_id_of(const Json& job);
 /// Of an array, `12/100 finished, 3 running, 1 failed`; else empty.
 std::string array_progress(const Json& job);
 bool is_over(const Json& job);

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "job_view.hpp"
+#include "selector.hpp"
 #include "table.hpp"
 #include "verb.hpp"
 
@@ -24,87 +25,70 @@ struct JobsOptions {
   unsigned limit = 200;
 };
 
-constexpr unsigned page_size = 200;
-
-const std::vector<std::string>& state_names() {
-  static const std::vector<std::string> names{"pending",  "held",   "running",
-                                              "finished", "failed", "cancelled"};
-  return names;
-}
-
 double now() {
   const auto since = std::chrono::system_clock::now().time_since_epoch();
   return std::chrono::duration<double>(since).count();
 }
 
-Result<std::string> state_query(const JobsOptions& options) {
-  std::vector<std::string> wanted;
+/// The states that were asked for; empty: all.
+Result<std::vector<std::string>> wanted_states(const JobsOptions& options) {
+  std::vector<std::string> states;
   for (const std::string& list : options.states) {
-    for (std::string& state : split(list, ',')) wanted.push_back(std::move(state));
+    for (std::string& state : split(list, ',')) states.push_back(std::move(state));
   }
-  for (const std::string& state : wanted) {
-    const auto& known = state_names();
-    if (std::find(known.begin(), known.end(), state) != known.end()) continue;
-    const auto meant = nearest(state, known);
-    return fail(ErrorCode::invalid_argument,
-                "--state: '" + escape(state) + "' is no state" +
-                    (meant ? "; did you mean '" + *meant + "'?"
-                           : ": pending, held, running, finished, failed or cancelled"));
-  }
-  if (wanted.empty() && !options.all) wanted = {"pending", "held", "running"};
-  std::string query;
-  for (const std::string& state : wanted) query += (query.empty() ? "" : ",") + state;
-  return query;
+  if (auto known = check_states("--state", states); !known) return tl::unexpected(known.error());
+  if (states.empty() && !options.all) return live_states();
+  return states;
 }
 
-/// Newest first, page by page.
-Result<Json> list_jobs(Master& master, const std::string& states, const std::string& name,
-                       unsigned limit, bool& more) {
-  Json jobs = Json::array();
-  std::string cursor;
-  more = false;
-  for (;;) {
-    std::string target =
-        "/v1/jobs?limit=" + std::to_string(std::min<std::size_t>(page_size, limit - jobs.size()));
-    if (!states.empty()) target += "&state=" + states;
-    if (!name.empty()) target += "&name=" + percent_encode(name);
-    if (!cursor.empty()) target += "&cursor=" + percent_encode(cursor);
-    const auto page = master.get(target);
-    if (!page) return tl::unexpected(page.error());
-    for (const Json& job : member(*page, "jobs")) jobs.push_back(job);
-    const Json& next = member(*page, "next_cursor");
-    cursor = next.is_string() ? next.get<std::string>() : next.is_null() ? "" : next.dump();
-    more = !cursor.empty();
-    if (!more || jobs.size() >= limit) return jobs;
+/// The newest, up to the limit.
+Result<Json> listed(const Context& context, Master& master, const JobFilter& filter,
+                    unsigned limit) {
+  bool more = false;
+  auto jobs = list_jobs(master, filter, limit, more);
+  if (jobs && more) {
+    context.note("the newest " + std::to_string(limit) + " are shown; --limit shows more");
   }
+  return jobs;
+}
+
+Result<Json> selected(const Context& context, Master& master, const std::string& text,
+                      const std::vector<std::string>& states, const JobsOptions& options) {
+  auto selector = parse_selector(text);
+  if (!selector) return tl::unexpected(selector.error());
+  if (!selector->filter) {
+    // A job that is named is wanted, whatever its state.
+    const auto found = select_jobs(master, {text}, {});
+    if (!found) return tl::unexpected(found.error());
+    return Json(*found);
+  }
+  const bool only_live =
+      options.states.empty() && !options.all && !selector->all && selector->filter->states.empty();
+  if (selector->filter->states.empty() && !(selector->all && options.states.empty())) {
+    selector->filter->states = states;
+  }
+  auto jobs = listed(context, master, *selector->filter, options.limit);
+  if (jobs && jobs->empty()) {
+    return fail(ErrorCode::not_found,
+                escape(text) + ": no such job" +
+                    (only_live ? " waits or runs; -a looks at those that ended, too" : ""));
+  }
+  return jobs;
 }
 
 Result<Json> wanted_jobs(const Context& context, const JobsOptions& options) {
   auto master = Master::find(context.master_flag);
   if (!master) return tl::unexpected(master.error());
-  const auto states = state_query(options);
+  const auto states = wanted_states(options);
   if (!states) return tl::unexpected(states.error());
-  Json jobs = Json::array();
-  bool more = false;
   if (options.selectors.empty()) {
-    auto listed = list_jobs(*master, *states, "", options.limit, more);
-    if (!listed) return listed;
-    jobs = std::move(*listed);
+    return listed(context, *master, {"", "", *states, {}}, options.limit);
   }
+  Json jobs = Json::array();
   for (const std::string& selector : options.selectors) {
-    if (selector.find_first_of("*?[") != selector.npos) {
-      auto listed = list_jobs(*master, *states, selector, options.limit, more);
-      if (!listed) return listed;
-      for (Json& job : *listed) jobs.push_back(std::move(job));
-      continue;
-    }
-    // A job that is named is wanted, whatever its state.
-    auto fetched = fetch_jobs(*master, {selector});
-    if (!fetched) return tl::unexpected(fetched.error());
-    for (Json& job : *fetched) jobs.push_back(std::move(job));
-  }
-  if (more) {
-    context.note("the newest " + std::to_string(options.limit) + " are shown; --limit shows more");
+    auto found = selected(context, *master, selector, *states, options);
+    if (!found) return found;
+    for (Json& job : *found) jobs.push_back(std::move(job));
   }
   return jobs;
 }
@@ -199,8 +183,7 @@ Result<int> jobs(const Context& context, const JobsOptions& options) {
 
 Action define_jobs(CLI::App& app, Context& context) {
   const auto options = std::make_shared<JobsOptions>();
-  app.add_option("selector", options->selectors, "ids, names, last, 40-45, or a pattern: train*")
-      ->type_name("SELECTOR");
+  app.add_option("selector", options->selectors, selector_help)->type_name("SELECTOR");
   app.add_flag("-a,--all", options->all, "also those that ended");
   app.add_option("-f,--state", options->states, "only these states: running,pending")
       ->type_name("STATE")

@@ -5,6 +5,7 @@
 
 #include "job_output.hpp"
 #include "job_view.hpp"
+#include "selector.hpp"
 #include "line_labels.hpp"
 #include "sandbox_files.hpp"
 #include "verb.hpp"
@@ -17,6 +18,9 @@ using librm::fail;
 using librm::Result;
 
 namespace {
+
+/// Each has a connection of its own.
+constexpr std::size_t elements_max = 100;
 
 struct LogsOptions {
   std::vector<std::string> selectors;
@@ -96,20 +100,54 @@ Result<int> judge(const Context& context, const std::vector<std::unique_ptr<JobO
   return exit_code_of(first->code);
 }
 
+/// In the place of arrays, their elements: those that were launched and, where output is followed,
+/// those that may be.
+Result<std::vector<Json>> with_elements(Master& master, std::vector<Json> jobs, bool follow) {
+  std::vector<Json> all;
+  for (Json& job : jobs) {
+    if (!member(job, "array").is_object() || number_of(job, "index")) {
+      all.push_back(std::move(job));
+      continue;
+    }
+    const std::string id = to_string(element_id_of(job));
+    const auto page = master.get(job_path(id) + "/elements?state=running,finished,failed" +
+                                 (follow ? ",pending,held" : "") +
+                                 "&limit=" + std::to_string(elements_max + 1));
+    if (!page) return tl::unexpected(page.error());
+    const Json& elements = member(*page, "elements");
+    if (elements.size() > elements_max) {
+      return fail(ErrorCode::invalid_argument,
+                         "job " + id + ": more than " + std::to_string(elements_max) +
+                             " elements have output; name some, such as '" + id + "[0-9]'");
+    }
+    for (const Json& element : elements) {
+      auto one = master.get(job_path(id + '_' + shown(element, "index")));
+      if (!one) return tl::unexpected(one.error());
+      all.push_back(std::move(*one));
+    }
+  }
+  return all;
+}
+
+/// `train`, of an element `train[7]`.
+std::string label_of(const Json& job) {
+  const std::string name = text_of(job, "name");
+  return number_of(job, "index") ? name + '[' + shown(job, "index") + ']' : name;
+}
+
 Result<int> logs(const Context& context, const LogsOptions& options) {
   auto master = Master::find(context.master_flag);
   if (!master) return tl::unexpected(master.error());
-  const auto selectors = expand_selectors(options.selectors);
-  if (!selectors) return tl::unexpected(selectors.error());
-  std::vector<Json> jobs;
+  auto selected = select_jobs(*master, options.selectors, {{}, true});
+  if (!selected) return tl::unexpected(selected.error());
+  auto found = with_elements(*master, std::move(*selected), options.output.follow);
+  if (!found) return tl::unexpected(found.error());
+  std::vector<Json> jobs = std::move(*found);
   std::vector<std::string> names;
   std::vector<std::string> ids;
-  for (const std::string& selector : *selectors) {
-    auto job = master->get(job_path(selector));
-    if (!job) return tl::unexpected(job.error());
-    ids.push_back(stable_selector(selector, *job));
-    names.push_back(text_of(*job, "name"));
-    jobs.push_back(std::move(*job));
+  for (const Json& job : jobs) {
+    ids.push_back(to_string(element_id_of(job)));
+    names.push_back(label_of(job));
   }
   const std::vector<std::string> labels = labels_for(names, ids);
   std::vector<std::unique_ptr<JobOutput>> outputs;
@@ -127,7 +165,7 @@ Result<int> logs(const Context& context, const LogsOptions& options) {
 
 Action define_logs(CLI::App& app, Context& context) {
   const auto options = std::make_shared<LogsOptions>();
-  app.add_option("selector", options->selectors, "ids, ranges 40-45, names, last, last-2")
+  app.add_option("selector", options->selectors, selector_help)
       ->type_name("SELECTOR")
       ->required();
   app.add_flag("-f,--follow", options->output.follow, "goes on until the jobs are over");

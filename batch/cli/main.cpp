@@ -92,7 +92,8 @@ int run_verb(Context& context, const Verb& verb, std::vector<std::string> argume
                  " --help'");
     return usage_error;
   }
-  const bool takes_command = verb.name == "run" || verb.name == "submit" || verb.name == "dev" ||
+  const bool takes_command = verb.name == "__complete" || verb.name == "run" ||
+                             verb.name == "submit" || verb.name == "dev" ||
                              verb.name == "schedule add" || verb.name == "schedule trigger";
   if (context.has_command && !takes_command) {
     context.note(std::string(verb.name) + " takes no command after --");

@@ -5,6 +5,8 @@
 
 #include "facts.hpp"
 #include "job_view.hpp"
+#include "progress.hpp"
+#include "selector.hpp"
 #include "table.hpp"
 #include "verb.hpp"
 
@@ -14,7 +16,7 @@ using librm::Result;
 
 namespace {
 
-constexpr int array_bar_cells = 40;
+constexpr std::size_t array_bar_width = 40;
 constexpr int elements_shown = 20;
 
 std::string time_with_age(const Json& object, const char* key) {
@@ -74,26 +76,6 @@ void add_dependencies(const Terminal& terminal, const Json& job, std::string& te
                paint_state(terminal, shown(edge, "state"))});
   }
   text += '\n' + table.render(terminal, true);
-}
-
-/// How the elements of an array are spread over their states, drawn as one line of blocks.
-std::string array_bar(const Terminal& terminal, const Json& array) {
-  static constexpr std::pair<const char*, const char*> states[] = {
-      {"finished", "█"}, {"failed", "▓"}, {"cancelled", "▒"},
-      {"running", "▶"},  {"held", "·"},   {"pending", "·"}};
-  const double size = number_of(array, "size").value_or(0);
-  const Json& counts = member(array, "counts");
-  std::string bar;
-  for (const auto& [state, block] : states) {
-    const double count = number_of(counts, state).value_or(0);
-    if (count <= 0 || size <= 0) continue;
-    // What is there is seen, however little it is.
-    const int cells = std::max(1, static_cast<int>(count / size * array_bar_cells));
-    std::string part;
-    for (int cell = 0; cell < cells; ++cell) part += block;
-    bar += paint_as(terminal, state, part);
-  }
-  return bar;
 }
 
 void add_array(const Terminal& terminal, const Json& job, Facts& facts) {
@@ -174,7 +156,7 @@ struct Selectors {
 Result<int> show(const Context& context, const Selectors& selectors) {
   auto master = Master::find(context.master_flag);
   if (!master) return tl::unexpected(master.error());
-  auto jobs = fetch_jobs(*master, selectors.given);
+  auto jobs = select_jobs(*master, selectors.given, {{}, true});
   if (!jobs) return tl::unexpected(jobs.error());
   if (context.json()) {
     context.print(pretty(document_of(*jobs)));
@@ -222,11 +204,11 @@ std::string explain(const Terminal& terminal, const Json& why) {
 Result<int> why(const Context& context, const Selectors& selectors) {
   auto master = Master::find(context.master_flag);
   if (!master) return tl::unexpected(master.error());
-  const auto expanded = expand_selectors(selectors.given);
-  if (!expanded) return tl::unexpected(expanded.error());
+  const auto paths = select_paths(*master, selectors.given, {live_states()});
+  if (!paths) return tl::unexpected(paths.error());
   std::vector<Json> answers;
-  for (const std::string& selector : *expanded) {
-    auto answer = master->get(job_path(selector) + "/why");
+  for (const std::string& path : *paths) {
+    auto answer = master->get(job_path(path) + "/why");
     if (!answer) return tl::unexpected(answer.error());
     answers.push_back(std::move(*answer));
   }
@@ -247,9 +229,7 @@ Result<int> why(const Context& context, const Selectors& selectors) {
 
 std::shared_ptr<Selectors> define_selectors(CLI::App& app) {
   const auto selectors = std::make_shared<Selectors>();
-  app.add_option("selector", selectors->given, "ids, names, last, last-2, 40-45")
-      ->type_name("SELECTOR")
-      ->required();
+  app.add_option("selector", selectors->given, selector_help)->type_name("SELECTOR")->required();
   return selectors;
 }
 

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "job_options.hpp"
+#include "selector.hpp"
 #include "waiter.hpp"
 
 namespace batch::cli {
@@ -61,7 +62,7 @@ Result<int> submit(const Context& context, const SubmitOptions& options) {
     context.print(ids.back() + (plain ? "" : "  " + shown(job, "name")) + '\n');
   }
   if (!options.wait) return 0;
-  auto submitted = fetch_jobs(*master, ids);
+  auto submitted = select_jobs(*master, ids, {});
   if (!submitted) return tl::unexpected(submitted.error());
   return Waiter(*master, context, std::move(*submitted)).wait(std::nullopt);
 }

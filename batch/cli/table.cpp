@@ -12,22 +12,9 @@ namespace {
 constexpr std::size_t gap = 2;
 constexpr std::size_t shrunk_width_min = 4;
 
-/// Without the colours that paint() added.
-std::string plain(const std::string& cell) {
-  std::string out;
-  for (std::size_t i = 0; i < cell.size(); ++i) {
-    if (cell[i] == '\x1b') {
-      i = std::min(cell.find('m', i), cell.size());
-    } else {
-      out += cell[i];
-    }
-  }
-  return out;
-}
-
 /// Cuts what is longer, keeping the colour around it.
 std::string cut(const std::string& cell, std::size_t width) {
-  const std::string text = plain(cell);
+  const std::string text = without_colors(cell);
   if (display_width(text) <= width) return cell;
   const std::string shorter = shorten(text, width);
   const std::size_t at = cell.find(text);
@@ -42,7 +29,7 @@ std::vector<std::size_t> Table::fit(const Terminal& terminal, bool headers) cons
   std::size_t total = 0;
   for (std::size_t c = 0; c < columns_.size(); ++c) {
     std::size_t width = headers ? display_width(columns_[c].title) : 0;
-    for (const auto& row : rows_) width = std::max(width, display_width(plain(row[c])));
+    for (const auto& row : rows_) width = std::max(width, display_width(without_colors(row[c])));
     widths.push_back(width);
     total += width + (c == 0 ? 0 : gap);
   }
@@ -69,7 +56,8 @@ std::string Table::render(const Terminal& terminal, bool headers) const {
     std::string line;
     for (std::size_t c = 0; c < columns_.size(); ++c) {
       const std::string cell = cut(cell_of(c), widths[c]);
-      const std::string padding(widths[c] - std::min(widths[c], display_width(plain(cell))), ' ');
+      const std::string padding(
+          widths[c] - std::min(widths[c], display_width(without_colors(cell))), ' ');
       if (c > 0) line += std::string(gap, ' ');
       line += columns_[c].right ? padding + cell : cell + padding;
     }

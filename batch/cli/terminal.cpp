@@ -67,13 +67,6 @@ std::string paint(const Terminal& terminal, std::string_view code, std::string_v
   return "\x1b[" + std::string(code) + 'm' + std::string(text) + "\x1b[0m";
 }
 
-std::string paint_as(const Terminal& terminal, std::string_view state, std::string_view text) {
-  for (const StateLook& look : looks) {
-    if (look.state == state) return paint(terminal, look.color, text);
-  }
-  return std::string(text);
-}
-
 std::string paint_state(const Terminal& terminal, std::string_view state) {
   for (const StateLook& look : looks) {
     if (look.state != state) continue;

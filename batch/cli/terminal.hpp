@@ -23,8 +23,6 @@ struct Terminal {
 
 /// `code` is an SGR parameter such as `1;31`.
 std::string paint(const Terminal& terminal, std::string_view code, std::string_view text);
-/// In the colour of a state.
-std::string paint_as(const Terminal& terminal, std::string_view state, std::string_view text);
 /// A job's, task's or node's state with its symbol and colour, as far as the terminal has them.
 std::string paint_state(const Terminal& terminal, std::string_view state);
 

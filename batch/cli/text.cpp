@@ -106,6 +106,40 @@ std::string shorten(std::string_view text, std::size_t width) {
   return width == 0 ? std::string() : out + "…";
 }
 
+std::string without_colors(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\x1b') {
+      i = std::min(text.find('m', i), text.size());
+    } else {
+      out += text[i];
+    }
+  }
+  return out;
+}
+
+std::string shorten_painted(std::string_view text, std::size_t width) {
+  const std::string plain = without_colors(text);
+  if (width == 0 || display_width(plain) <= width) return std::string(text);
+  std::string out;
+  std::size_t used = 0;
+  while (!text.empty()) {
+    if (text.front() == '\x1b') {
+      const std::size_t size = std::min(text.find('m'), text.size() - 1) + 1;
+      out += text.substr(0, size);
+      text.remove_prefix(size);
+      continue;
+    }
+    const Decoded next = decode(text);
+    const std::size_t size = std::max<std::size_t>(next.size, 1);
+    used += next.size == 0 ? 1 : columns(next.point);
+    if (used + 1 > width) break;
+    out += text.substr(0, size);
+    text.remove_prefix(size);
+  }
+  return out + (out.find('\x1b') == out.npos ? "…" : "…\x1b[0m");
+}
+
 std::string human_span(double seconds) {
   if (!(seconds > 0)) return "0s";
   if (seconds < 9.95) return print("%.1fs", seconds);

@@ -16,6 +16,11 @@ std::size_t display_width(std::string_view text);
 /// Cut to `width` columns with `…` as the last where it was longer.
 std::string shorten(std::string_view text, std::size_t width);
 
+/// Without the escape sequences that colour it.
+std::string without_colors(std::string_view text);
+/// shorten() for text with such sequences, which take no room; 0 columns: not cut.
+std::string shorten_painted(std::string_view text, std::size_t width);
+
 /// `0.4s`, `12s`, `3m12s`, `2h05m`, `3d04h`.
 std::string human_span(double seconds);
 /// `512M`, `1.5G`, from MiB.

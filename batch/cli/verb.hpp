@@ -71,6 +71,11 @@ Action define_show(CLI::App& app, Context& context);
 Action define_why(CLI::App& app, Context& context);
 Action define_logs(CLI::App& app, Context& context);
 Action define_wait(CLI::App& app, Context& context);
+Action define_watch(CLI::App& app, Context& context);
+Action define_history(CLI::App& app, Context& context);
+Action define_events(CLI::App& app, Context& context);
+Action define_graph(CLI::App& app, Context& context);
+Action define_top(CLI::App& app, Context& context);
 Action define_cancel(CLI::App& app, Context& context);
 Action define_hold(CLI::App& app, Context& context);
 Action define_release(CLI::App& app, Context& context);
@@ -93,6 +98,8 @@ Action define_nodes(CLI::App& app, Context& context);
 Action define_node_show(CLI::App& app, Context& context);
 Action define_version(CLI::App& app, Context& context);
 Action define_help(CLI::App& app, Context& context);
+Action define_completion(CLI::App& app, Context& context);
+Action define_complete(CLI::App& app, Context& context);
 Action define_man(CLI::App& app, Context& context);
 
 /// Adds the options that every verb has.

@@ -32,7 +32,12 @@ const std::vector<Verb>& verbs() {
        "and scripts run in the current directory, jobs of a file in a directory of their own "
        "unless it says otherwise.",
        define_submit},
-      {"jobs", "[OPTIONS] [SELECTOR...]", "lists jobs: those that wait or run, or all with -a", "",
+      {"jobs", "[OPTIONS] [SELECTOR...]", "lists jobs: those that wait or run, or all with -a",
+       "SELECTOR is an id, a name, last, last-2 (two before it), 40-45, 42_7 or 42[3,7-9] "
+       "(elements "
+       "of an array), all, or terms that are joined by commas and must all be so: name=train*, or "
+       "train* alone; state=failed,cancelled; owner=ann; label.team=red. * and ? match as in a "
+       "shell, so quote them there.",
        define_jobs},
       {"show", "SELECTOR...", "shows all there is to know about a job", "", define_show},
       {"why", "SELECTOR...", "explains what a job waits for, with the amounts", "", define_why},
@@ -44,9 +49,42 @@ const std::vector<Verb>& verbs() {
        define_logs},
       {"sandbox", "VERB [OPTIONS] ...", "lists, prints and copies the files that a job works with",
        "", nullptr, false, sandbox_verbs},
-      {"wait", "[OPTIONS] SELECTOR...", "waits for jobs to end; exits with the highest code", "",
+      {"wait", "[OPTIONS] SELECTOR...", "waits for jobs to end; exits with the highest code",
+       "The code of a job is 128 + the signal that killed it, where one did. With --any the first "
+       "job that ends is enough; with -o name its id is printed.",
        define_wait},
-      {"cancel", "[OPTIONS] SELECTOR...", "cancels jobs", "", define_cancel},
+      {"watch", "[OPTIONS] [SELECTOR...]", "shows jobs as they change, until all are over",
+       "Those that wait or run now, without selectors. On a terminal the table is drawn anew in "
+       "its "
+       "place, elsewhere each change is a line. With --progress there is one line for all: a bar, "
+       "counts, how many end in a second, and when the last will have. Exits with the highest code "
+       "of the jobs; ^C leaves them alone and exits with 130.",
+       define_watch},
+      {"history", "[OPTIONS]", "lists jobs that ended, and what they used",
+       "Oldest first: start, end and elapsed time, the processor time of all attempts and the most "
+       "memory that one of them had. TIME is a date or a time of day in this computer's time zone, "
+       "2026-01-31T12:00:00Z, today, yesterday, or a span such as 2h, 3d and 1w for so long ago. "
+       "-o "
+       "wide adds what was asked for, and EFF, how much of its processors a job used.",
+       define_history},
+      {"events", "[OPTIONS] [SELECTOR...]", "prints what happens to jobs and schedules",
+       "A line for each change: of the past what the master still holds (each job once, as it is "
+       "now), and with -f what happens from then on, also across a restart of the master. With "
+       "selectors only those jobs, and a pattern also means jobs that are submitted later. -o json "
+       "prints one object a line, with the event's name, its id and the data.",
+       define_events},
+      {"graph", "[OPTIONS] [SELECTOR|SCHEDULE...]", "draws what depends on what",
+       "Of all that waits or runs and of all schedules, or of what is connected with the given "
+       "ones. "
+       "Lines lead from left to right; they are green where the dependency is satisfied and red "
+       "where it never can be, and a kind other than ok (any, notok, start) stands on them. What "
+       "is too wide for the terminal is drawn as a tree. --dot is for Graphviz.",
+       define_graph},
+      {"cancel", "[OPTIONS] SELECTOR...", "cancels jobs",
+       "Of selectors by pattern (see 'rmctl help jobs') those jobs are meant that a verb can be "
+       "applied to: 'cancel all' cancels what waits or runs, 'retry all' what failed or was "
+       "cancelled.",
+       define_cancel},
       {"hold", "[OPTIONS] SELECTOR...", "keeps waiting jobs from starting", "", define_hold},
       {"release", "[OPTIONS] SELECTOR...", "lets held jobs start",
        "Dependencies that can never be satisfied count as satisfied then.", define_release},
@@ -58,10 +96,24 @@ const std::vector<Verb>& verbs() {
        schedule_verbs},
       {"node", "VERB [OPTIONS] ...", "shows all of a node: resources, tasks, its cores", "",
        nullptr, false, node_verbs},
+      {"top", "[OPTIONS]", "shows what is in use, and by which jobs; q ends it",
+       "Counts of jobs and nodes, bars of what is held of processors and memory, and the running "
+       "jobs "
+       "that hold most, drawn anew every 2 seconds. Without a terminal, or with --once, one "
+       "picture "
+       "is printed.",
+       define_top},
       {"nodes", "[OPTIONS]", "lists nodes and what is in use on them", "", define_nodes},
       {"version", "[OPTIONS]", "prints the versions of rmctl and of the master", "",
        define_version},
+      {"completion", "bash|zsh|fish", "prints a script with which the shell completes verbs",
+       "Verbs, options and their values, and from the master ids and names of jobs, schedules and "
+       "nodes; a master that does not answer at once is not waited for. In ~/.bashrc: source "
+       "<(rmctl completion bash); in ~/.zshrc after compinit: source <(rmctl completion zsh); for "
+       "fish: rmctl completion fish > ~/.config/fish/completions/rmctl.fish.",
+       define_completion},
       {"help", "[VERB]", "prints this, or the help of one verb", "", define_help},
+      {"__complete", "-- WORD...", "prints what may come next", "", define_complete, true},
       {"__man", "", "prints the manual page", "", define_man, true},
   };
   return all;

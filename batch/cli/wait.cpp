@@ -1,7 +1,8 @@
-// `rmctl wait` and `rmctl cancel`: what is done to jobs that were submitted.
+// `rmctl wait`: until all of the selected jobs are over, or the first is.
 #include <CLI/CLI.hpp>
 #include <memory>
 
+#include "selector.hpp"
 #include "waiter.hpp"
 
 namespace batch::cli {
@@ -13,6 +14,7 @@ namespace {
 struct WaitOptions {
   std::vector<std::string> selectors;
   std::string timeout;
+  bool any = false;
 };
 
 Result<int> wait_for_jobs(const Context& context, const WaitOptions& options) {
@@ -24,15 +26,16 @@ Result<int> wait_for_jobs(const Context& context, const WaitOptions& options) {
   }
   auto master = Master::find(context.master_flag);
   if (!master) return tl::unexpected(master.error());
-  auto jobs = fetch_jobs(*master, options.selectors);
+  auto jobs = select_jobs(*master, options.selectors, {});
   if (!jobs) return tl::unexpected(jobs.error());
   Waiter waiter(*master, context, std::move(*jobs));
-  const auto code = waiter.wait(timeout_s);
+  const auto code = waiter.wait(timeout_s, options.any);
   if (!code) return code;
   std::vector<Json> ended;
   for (const auto& [id, job] : waiter.jobs()) {
+    if (options.any && &job != waiter.first_ended()) continue;
     ended.push_back(job);
-    if (context.names()) context.print(std::to_string(id) + '\n');
+    if (context.names()) context.print(to_string(id) + '\n');
     if (context.output || job_exit_code(job) == 0) continue;
     context.note(ending(job));
   }
@@ -44,9 +47,8 @@ Result<int> wait_for_jobs(const Context& context, const WaitOptions& options) {
 
 Action define_wait(CLI::App& app, Context& context) {
   const auto options = std::make_shared<WaitOptions>();
-  app.add_option("selector", options->selectors, "ids, names, last, last-2, 40-45")
-      ->type_name("SELECTOR")
-      ->required();
+  app.add_option("selector", options->selectors, selector_help)->type_name("SELECTOR")->required();
+  app.add_flag("--any", options->any, "ends with the first job that ends, and has its code");
   app.add_option("--timeout", options->timeout, "gives up after this, with exit code 6")
       ->type_name("SPAN")
       ->allow_extra_args(false);

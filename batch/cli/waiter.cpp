@@ -33,7 +33,7 @@ Result<double> span_option(const char* option, const std::string& text) {
 Waiter::Waiter(Master& master, const Context& context, std::vector<Json> jobs)
     : master_(master), context_(context) {
   for (Json& job : jobs) {
-    const std::uint64_t id = id_of(job, "id");
+    const ElementId id = element_id_of(job);
     jobs_[id] = std::move(job);
   }
 }
@@ -43,10 +43,23 @@ std::size_t Waiter::count_unfinished() const {
       jobs_.begin(), jobs_.end(), [](const auto& entry) { return !is_over(entry.second); }));
 }
 
+const Json* Waiter::first_ended() const {
+  const Json* first = nullptr;
+  for (const auto& [id, job] : jobs_) {
+    if (!is_over(job)) continue;
+    if (first == nullptr || time_of(job, "ended") < time_of(*first, "ended")) first = &job;
+  }
+  return first;
+}
+
+bool Waiter::enough() const {
+  return count_unfinished() == 0 || (any_ && first_ended() != nullptr);
+}
+
 Result<void> Waiter::subscribe() {
   Request request;
   request.target = "/v1/events";
-  if (jobs_.size() == 1) request.target += "?job=" + std::to_string(jobs_.begin()->first);
+  if (jobs_.size() == 1) request.target += "?job=" + std::to_string(jobs_.begin()->first.job);
   request.headers.emplace_back("Accept", "text/event-stream");
   parser_ = SseParser();
   auto exchange = master_.start(request);
@@ -61,7 +74,7 @@ Result<void> Waiter::subscribe() {
 Result<void> Waiter::refresh() {
   for (auto& [id, job] : jobs_) {
     if (is_over(job)) continue;
-    auto fresh = master_.get(job_path(std::to_string(id)));
+    auto fresh = master_.get(job_path(to_string(id)));
     if (!fresh) return tl::unexpected(fresh.error());
     job = std::move(*fresh);
   }
@@ -74,9 +87,20 @@ Result<void> Waiter::take_events() {
   while (const auto event = parser_.next()) {
     if (event->event != "job") continue;
     Json job = Json::parse(event->data, nullptr, false);
-    const auto known = jobs_.find(id_of(job, "id"));
-    // A late event must not bring an ended job back to life.
-    if (known != jobs_.end() && !is_over(known->second)) known->second = std::move(job);
+    const std::uint64_t id = id_of(job, "id");
+    for (auto known = jobs_.lower_bound({id, std::nullopt});
+         known != jobs_.end() && known->first.job == id; ++known) {
+      // A late event must not bring an ended job back to life.
+      if (is_over(known->second)) continue;
+      if (!known->first.index) {
+        known->second = job;
+        continue;
+      }
+      // Its array has changed; how the element is has to be asked for.
+      auto fresh = master_.get(job_path(to_string(known->first)));
+      if (!fresh) return tl::unexpected(fresh.error());
+      known->second = std::move(*fresh);
+    }
   }
   if (!read) return read;
   if (events_->done()) return fail(ErrorCode::unavailable, "the event stream ended");
@@ -88,7 +112,7 @@ Result<void> Waiter::follow_until_lost() {
   if (auto ready = subscribe(); !ready) return ready;
   if (auto ready = refresh(); !ready) return ready;
   auto last_heard = Clock::now();
-  while (count_unfinished() > 0 && !timed_out()) {
+  while (!enough() && !timed_out()) {
     show_progress(false);
     int timeout = tick_ms;
     if (give_up_) {
@@ -120,13 +144,14 @@ void Waiter::show_progress(bool final) {
   write_all(2, line);
 }
 
-Result<int> Waiter::wait(std::optional<double> timeout_s) {
+Result<int> Waiter::wait(std::optional<double> timeout_s, bool any) {
+  any_ = any;
   if (timeout_s) {
     const std::chrono::duration<double> span(std::min(*timeout_s, 1e8));
     give_up_ = started_ + std::chrono::duration_cast<Clock::duration>(span);
   }
   std::optional<Clock::time_point> lost_since;
-  while (count_unfinished() > 0 && !timed_out()) {
+  while (!enough() && !timed_out()) {
     const auto before = count_unfinished();
     const auto followed = follow_until_lost();
     if (followed) break;
@@ -143,6 +168,7 @@ Result<int> Waiter::wait(std::optional<double> timeout_s) {
     ::poll(nullptr, 0, 200);
   }
   show_progress(true);
+  if (any && first_ended() != nullptr) return job_exit_code(*first_ended());
   if (const std::size_t left = count_unfinished(); left > 0) {
     return fail(ErrorCode::deadline_exceeded,
                 std::to_string(left) + (left == 1 ? " job is" : " jobs are") + " not over yet");

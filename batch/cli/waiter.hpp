@@ -22,16 +22,21 @@ class Waiter {
   /// `jobs` as fetched. A line of progress goes to stderr where that is a terminal.
   Waiter(Master& master, const Context& context, std::vector<Json> jobs);
 
-  /// The highest exit code; `deadline_exceeded` where jobs remain after `timeout_s`.
-  librm::Result<int> wait(std::optional<double> timeout_s);
+  /// The highest exit code; `deadline_exceeded` where jobs remain after `timeout_s`. With `any` the
+  /// code of the job that ended first.
+  librm::Result<int> wait(std::optional<double> timeout_s, bool any = false);
 
-  /// By id, as last seen.
-  const std::map<std::uint64_t, Json>& jobs() const { return jobs_; }
+  /// The one that ended first, null where none has.
+  const Json* first_ended() const;
+
+  /// As last seen.
+  const std::map<ElementId, Json>& jobs() const { return jobs_; }
 
  private:
   using Clock = std::chrono::steady_clock;
 
   std::size_t count_unfinished() const;
+  bool enough() const;
   librm::Result<void> subscribe();
   librm::Result<void> refresh();
   librm::Result<void> take_events();
@@ -41,11 +46,12 @@ class Waiter {
 
   Master& master_;
   const Context& context_;
-  std::map<std::uint64_t, Json> jobs_;
+  std::map<ElementId, Json> jobs_;
   std::unique_ptr<Exchange> events_;
   SseParser parser_;
   Clock::time_point started_ = Clock::now();
   std::optional<Clock::time_point> give_up_;
+  bool any_ = false;
 };
 
 }  // namespace batch::cli

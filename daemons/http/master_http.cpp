@@ -265,8 +265,8 @@ class MasterHttp::Impl {
   void elements(const HttpRequest& request, const Params& params, Responder responder) {
     const auto known = check_parameters(request, {"state", "limit", "cursor"});
     if (!known) return responder.reply(problem(known.error()));
-    const auto states = states_parameter(request);
-    if (!states) return responder.reply(problem(states.error()));
+    const auto filter = read_job_filter(request);
+    if (!filter) return responder.reply(problem(filter.error()));
     const auto limit = number_parameter(request, "limit", 1, options_.page_max);
     if (!limit) return responder.reply(problem(limit.error()));
     const auto cursor = number_parameter(request, "cursor", 0, batch::array_index_max);
@@ -281,7 +281,7 @@ class MasterHttp::Impl {
     }
     Ranges wanted = found->elements.empty() ? job.spec.array->indices : found->elements;
     if (*cursor) wanted -= Ranges({{0, **cursor}});
-    if (!states->empty()) wanted = in_states(job, *states, wanted);
+    if (!filter->states.empty()) wanted = in_states(job, filter->states, wanted);
     const std::uint64_t count =
         std::min<std::uint64_t>(wanted.count(), limit->value_or(options_.page_default));
     const bool more = wanted.count() > count;

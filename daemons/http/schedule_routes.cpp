@@ -195,14 +195,42 @@ std::set<JobId> graph_jobs(const batch::BatchCore& batch, const Job* of) {
   return chosen;
 }
 
-Graph graph_of(const batch::BatchCore& batch, const Job* of) {
+/// All that wait for one another with this schedule, or all there are.
+std::set<std::string> graph_schedules(const batch::BatchCore& batch, const std::string& of) {
+  std::set<std::string> chosen;
+  std::multimap<std::string, std::string> related;
+  for (const auto& [name, schedule] : batch.schedules()) {
+    if (of.empty()) chosen.insert(name);
+    for (const batch::ScheduleEdge& edge : schedule.edges) {
+      related.emplace(edge.parent, name);
+      related.emplace(name, edge.parent);
+    }
+  }
+  std::vector<std::string> open;
+  if (!of.empty()) open.push_back(of);
+  while (!open.empty()) {
+    const std::string name = open.back();
+    open.pop_back();
+    if (!chosen.insert(name).second) continue;
+    const auto [begin, end] = related.equal_range(name);
+    for (auto at = begin; at != end; ++at) open.push_back(at->second);
+  }
+  return chosen;
+}
+
+/// Of one job, of one schedule, or of everything.
+Graph graph_of(const batch::BatchCore& batch, const Job* of, const std::string& of_schedule) {
   Graph graph;
-  for (const JobId id : graph_jobs(batch, of)) {
-    if (graph.nodes.size() >= graph_nodes_max) break;
-    if (const Job* job = batch.find(id)) add_job(graph, *job);
+  if (of_schedule.empty()) {
+    for (const JobId id : graph_jobs(batch, of)) {
+      if (graph.nodes.size() >= graph_nodes_max) break;
+      if (const Job* job = batch.find(id)) add_job(graph, *job);
+    }
   }
   if (of != nullptr) return graph;
+  const std::set<std::string> chosen = graph_schedules(batch, of_schedule);
   for (const auto& [name, schedule] : batch.schedules()) {
+    if (!chosen.contains(name)) continue;
     graph.nodes.push_back(
         {{"id", "schedule:" + name},
          {"kind", "schedule"},
@@ -234,7 +262,7 @@ std::string dot_of(const Graph& graph) {
 }
 
 void graph(MasterBackend& backend, const HttpRequest& request, Responder responder) {
-  if (auto ok = check_parameters(request, {"job", "format"}); !ok) {
+  if (auto ok = check_parameters(request, {"job", "schedule", "format"}); !ok) {
     return responder.reply(problem(ok.error()));
   }
   const batch::BatchCore& batch = backend.core().batch();
@@ -249,13 +277,21 @@ void graph(MasterBackend& backend, const HttpRequest& request, Responder respond
           problem(Error{ErrorCode::not_found, "job '" + wanted + "': no such job"}));
     }
   }
+  const std::string schedule(request.parameter("schedule"));
+  if (of != nullptr && !schedule.empty()) {
+    return responder.reply(problem(Error{
+        ErrorCode::invalid_argument, "query parameters: either 'job' or 'schedule', not both"}));
+  }
+  if (!schedule.empty() && find(backend, schedule) == nullptr) {
+    return responder.reply(problem(no_schedule(schedule)));
+  }
   const std::string_view format = request.parameter("format");
   if (!format.empty() && format != "json" && format != "dot") {
     return responder.reply(problem(
         Error{ErrorCode::invalid_argument,
               "query parameter 'format' is '" + std::string(format) + "'; it may be json or dot"}));
   }
-  Graph made = graph_of(batch, of);
+  Graph made = graph_of(batch, of, schedule);
   if (format == "dot") return responder.reply({200, "text/vnd.graphviz", {}, dot_of(made)});
   responder.reply(
       json_response({{"nodes", std::move(made.nodes)}, {"edges", std::move(made.edges)}}));

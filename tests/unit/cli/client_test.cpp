@@ -1,8 +1,9 @@
-// The client's parsers: addresses, event streams, selectors, problems, and how jobs ended.
+// The client's parsers: addresses, event streams, problems, and how jobs ended.
 #include <gtest/gtest.h>
 
 #include "cli/http.hpp"
 #include "cli/job_view.hpp"
+#include "cli/master.hpp"
 #include "cli/sse.hpp"
 #include "cli/table.hpp"
 
@@ -54,14 +55,6 @@ TEST(SseParser, TakesEventsInPieces) {
 
 TEST(SseParser, HoldsBackAnEventThatIsNotComplete) {
   EXPECT_TRUE(events_of({"event: job\ndata: 1\n"}).empty());
-}
-
-TEST(ExpandSelectors, OnlyRangesOfIdsAreExpanded) {
-  EXPECT_EQ(expand_selectors({"40-42", "last-2", "a-b", "7"}).value(),
-            (std::vector<std::string>{"40", "41", "42", "last-2", "a-b", "7"}));
-  EXPECT_FALSE(expand_selectors({"9-3"}));
-  EXPECT_FALSE(expand_selectors({"1-99999999"}));
-  EXPECT_FALSE(expand_selectors({""}));
 }
 
 TEST(JobExitCode, IsTheJobsOrTellsTheSignal) {

@@ -337,6 +337,28 @@ TEST_F(MasterHttpTest, SchedulesSayWhatChanged) {
   EXPECT_EQ(changes(), all);
 }
 
+TEST_F(MasterHttpTest, GraphOfAScheduleHasThoseThatWaitForOneAnother) {
+  for (const char* one :
+       {R"({"name": "load", "schedule": "R/2100-01-01/P1D", "job": {"command": "true"}})",
+        R"({"name": "sum", "after_ok": ["load"], "job": {"command": "true"}})",
+        R"({"name": "other", "schedule": "R/2100-01-01/P1D", "job": {"command": "true"}})"}) {
+    ASSERT_EQ(post("/v1/schedules", one)->status(), 201);
+  }
+  submit({"job"});
+  const auto nodes = [&](const std::string& query) {
+    Names ids;
+    const Json answer = get("/v1/graph" + query)->json();
+    for (const Json& node : answer["nodes"]) ids.push_back(node["id"]);
+    return ids;
+  };
+  EXPECT_EQ(nodes("?schedule=sum"), (Names{"schedule:load", "schedule:sum"}));
+  EXPECT_EQ(nodes("?schedule=other"), (Names{"schedule:other"}));
+  EXPECT_EQ(nodes("?job=job"), (Names{"1"}));
+  EXPECT_EQ(nodes("").size(), 4u);
+  EXPECT_EQ(get("/v1/graph?schedule=none")->status(), 404);
+  EXPECT_EQ(get("/v1/graph?schedule=sum&job=job")->status(), 400);
+}
+
 TEST_F(MasterHttpTest, EventsThatAreNotHeldAnyMoreAreAGap) {
   MasterHttpOptions options;
   options.events.held_max = 2;
