@@ -13,6 +13,7 @@
 #include <charconv>
 #include <cstring>
 #include <string_view>
+#include <utility>
 
 #include <dirent.h>
 
@@ -74,6 +75,42 @@ std::optional<TaskMember> member_of(pid_t pid, const std::string& instance) {
   return TaskMember{pid, *stat, {*framework, std::string(*task)}};
 }
 
+/// The number in the name of a directory of /proc; 0 where it is none.
+pid_t pid_of_name(const char* name) {
+  const char* const end = name + std::strlen(name);
+  pid_t pid = 0;
+  auto [stop, error] = std::from_chars(name, end, pid);
+  return error == std::errc() && stop == end ? pid : 0;
+}
+
+/// Calls `visit` with the pid of every process of the host.
+template <class Visit>
+void for_each_process(Visit visit) {
+  DIR* directory = ::opendir("/proc");
+  if (directory == nullptr) return;
+  while (const dirent* entry = ::readdir(directory)) {
+    if (const pid_t pid = pid_of_name(entry->d_name); pid > 0) visit(pid);
+  }
+  ::closedir(directory);
+}
+
+/// A process, safe from reuse of its number.
+using Birth = std::pair<pid_t, std::uint64_t>;
+
+/// Kills the members that are not in `killed` yet, and adds them. True where there were any.
+bool kill_members_of(const std::set<pid_t>& sessions, std::set<Birth>& killed) {
+  bool any = false;
+  for_each_process([&](pid_t pid) {
+    const auto seen = read_stat(pid);
+    if (!seen || seen->state == 'Z' || seen->state == 'X') return;
+    if (!sessions.contains(seen->session)) return;
+    if (!killed.emplace(pid, seen->start_ticks).second) return;
+    any = true;
+    kill_member({pid, *seen, {}});
+  });
+  return any;
+}
+
 std::int64_t microseconds_of(const timeval& time) { return time.tv_sec * 1'000'000 + time.tv_usec; }
 
 }  // namespace
@@ -127,16 +164,9 @@ std::optional<ProcessStat> read_stat(pid_t pid) {
 
 std::vector<TaskMember> find_members(const std::string& instance) {
   std::vector<TaskMember> members;
-  DIR* directory = ::opendir("/proc");
-  if (directory == nullptr) return members;
-  while (const dirent* entry = ::readdir(directory)) {
-    const char* const end = entry->d_name + std::strlen(entry->d_name);
-    pid_t pid = 0;
-    auto [stop, error] = std::from_chars(entry->d_name, end, pid);
-    if (error != std::errc() || stop != end) continue;
+  for_each_process([&](pid_t pid) {
     if (auto member = member_of(pid, instance)) members.push_back(std::move(*member));
-  }
-  ::closedir(directory);
+  });
   return members;
 }
 
@@ -147,6 +177,15 @@ void kill_member(const TaskMember& member) {
   const auto stat = read_stat(member.pid);
   if (!stat || stat->start_ticks != member.stat.start_ticks) return;
   ::syscall(SYS_pidfd_send_signal, process.get(), SIGKILL, nullptr, 0);
+}
+
+void kill_sessions(const std::set<pid_t>& sessions) {
+  // What a process makes while the list is read may be missed, so it is read until nothing is new;
+  // a program that makes processes faster than that is left to the next reader.
+  constexpr int readings_max = 20;
+  std::set<Birth> killed;
+  for (int i = 0; i < readings_max && kill_members_of(sessions, killed); ++i) {
+  }
 }
 
 std::optional<ChildEnd> peek_end(int pidfd) {

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -47,6 +48,11 @@ std::vector<TaskMember> find_members(const std::string& instance);
 
 /// Kills exactly this process: if the number was given to another meanwhile, nothing happens.
 void kill_member(const TaskMember& member);
+
+/// Kills every process of these sessions, whatever group it has made for itself. The sessions'
+/// leaders are children of ours that are not reaped, so that no number is another's by now. Costs
+/// some ten microseconds per process of the host.
+void kill_sessions(const std::set<pid_t>& sessions);
 
 /// How a child ended, and what it used. It stays a zombie until reap().
 struct ChildEnd {

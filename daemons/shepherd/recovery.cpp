@@ -75,7 +75,7 @@ void Shepherd::kill_leftovers(const std::vector<TaskMember>& members) {
   for (const TaskMember& member : members) {
     const LedgerTask* task = ledger_.state().find(member.key);
     if (task == nullptr || task->phase != TaskPhase::ended) continue;
-    if (task->pid == member.stat.group) kill_member(member);
+    if (task->pid == member.stat.session) kill_member(member);
   }
 }
 

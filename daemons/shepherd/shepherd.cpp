@@ -194,6 +194,7 @@ void Shepherd::on_message(StartTasks& message) {
 void Shepherd::on_message(SignalTask& message) {
   if (message.signal <= 0 || message.signal >= NSIG) return;
   if (auto found = watches_.find(message.key); found != watches_.end()) {
+    found->second.signalled = true;
     ::kill(-found->second.pid, message.signal);
     return;
   }
@@ -227,10 +228,14 @@ void Shepherd::on_message(TaskProgress&) { link_.close(); }
 void Shepherd::finish_ended() {
   if (ready_.empty()) return;
   bool any_adopted = false;
+  std::set<pid_t> sessions;
   for (const Watch* watch : ready_) {
     any_adopted = any_adopted || !watch->child;
-    record_end(*watch);
+    const bool forced = record_end(*watch);
+    if (forced && watch->child) sessions.insert(watch->pid);
   }
+  // Who was killed could not end what it had started: mpirun's ranks have groups of their own.
+  if (!sessions.empty()) kill_sessions(sessions);
   if (any_adopted) kill_leftovers(find_members(base_.instance));
   // Only now the statuses may be given up: they are in the ledger.
   save();
@@ -242,7 +247,7 @@ void Shepherd::finish_ended() {
   ready_.clear();
 }
 
-void Shepherd::record_end(const Watch& watch) {
+bool Shepherd::record_end(const Watch& watch) {
   std::optional<ChildEnd> how;
   if (watch.child) {
     how = peek_end(watch.process.get());
@@ -263,6 +268,7 @@ void Shepherd::record_end(const Watch& watch) {
     note_fetch_failure(watch.report, record.end);
   }
   ledger_.append(record);
+  return watch.signalled || (how && how->signal);
 }
 
 void Shepherd::kill_all() {
@@ -327,7 +333,10 @@ void Shepherd::on_launched(const QueuedStart& queued, Spawned process) {
   const pid_t pid = process.pid;
   ledger_.append(LedgerStarted{key, pid, process.born, process.started});
   if (queued.signal != 0) ::kill(-pid, queued.signal);
-  if (watch({key, pid, std::move(process.process), true, std::move(process.report)})) return;
+  if (watch({key, pid, std::move(process.process), true, std::move(process.report),
+             queued.signal != 0})) {
+    return;
+  }
   // Without an event its end would go unseen, and what cannot be watched must not run.
   ::kill(-pid, SIGKILL);
   end_unknown(key);

@@ -45,7 +45,8 @@ class Shepherd {
     pid_t pid = 0;  ///< and process group and session
     Descriptor process;
     bool child = true;
-    Descriptor report{};  ///< where it fetches files first
+    Descriptor report{};     ///< where it fetches files first
+    bool signalled = false;  ///< by us, for the agent
   };
   struct QueuedStart {
     TaskStart start;
@@ -75,7 +76,8 @@ class Shepherd {
   void on_message(TaskProgress& message);
 
   void finish_ended();
-  void record_end(const Watch& watch);
+  /// Returns whether its end was not of its own will.
+  bool record_end(const Watch& watch);
   void start_some();
   /// Called by helpers at the same time.
   Result<Spawned> launch(const TaskStart& start, Spawner& spawner) const;

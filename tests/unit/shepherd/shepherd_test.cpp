@@ -225,6 +225,62 @@ TEST(Shepherd, WhatALeaderLeavesInItsGroupIsKilled) {
   EXPECT_TRUE(eventually([&] { return !alive(orphan); }));
 }
 
+/// A task that prints the pid of a process with a group of its own, as mpirun makes for its ranks,
+/// and goes on with `rest`.
+TaskStart task_with_group(ShepherdProcess& shepherd, const std::string& rest) {
+  return shepherd.task("exec bash -c 'set -m; sleep 1000 & echo $!; " + rest + "'");
+}
+
+/// That process, once it is there; 0 where it has no group of its own.
+pid_t group_of(const ShepherdProcess& shepherd, const TaskStart& task) {
+  const auto printed = [&] { return shepherd.output(task.key).ends_with('\n'); };
+  if (!eventually(printed)) return 0;
+  const pid_t pid = std::stoi(shepherd.output(task.key));
+  return ::getpgid(pid) == pid ? pid : 0;
+}
+
+TEST(Shepherd, KillReachesTheGroupsThatATaskHasMade) {
+  ShepherdProcess shepherd;
+  FakeAgent agent = shepherd.connect();
+  const TaskStart task = task_with_group(shepherd, "wait");
+  agent.send(StartTasks{{task}});
+  const pid_t member = group_of(shepherd, task);
+  ASSERT_NE(member, 0);
+  agent.send(SignalTask{task.key, SIGKILL});
+  EXPECT_EQ(agent.end_of(task.key).signal, SIGKILL);
+  EXPECT_TRUE(eventually([&] { return !alive(member); }));
+}
+
+TEST(Shepherd, LeaderThatExitsWhenItIsAskedToTakesItsGroupsWithIt) {
+  ShepherdProcess shepherd;
+  FakeAgent agent = shepherd.connect();
+  const TaskStart task = task_with_group(shepherd, "trap \"exit 3\" TERM; echo ready; wait");
+  agent.send(StartTasks{{task}});
+  const pid_t member = group_of(shepherd, task);
+  ASSERT_NE(member, 0);
+  ASSERT_TRUE(eventually([&] { return shepherd.output(task.key).ends_with("ready\n"); }));
+  agent.send(SignalTask{task.key, SIGTERM});
+  EXPECT_EQ(agent.end_of(task.key).exit_code, 3);
+  EXPECT_TRUE(eventually([&] { return !alive(member); }));
+}
+
+TEST(Shepherd, LeaderThatIsKilledByOthersTakesItsGroupsWithIt) {
+  ShepherdProcess shepherd;
+  FakeAgent agent = shepherd.connect();
+  const TaskStart task = task_with_group(shepherd, "wait");
+  const TaskStart other = task_with_group(shepherd, "wait");
+  agent.send(StartTasks{{task, other}});
+  const pid_t member = group_of(shepherd, task);
+  const pid_t bystander = group_of(shepherd, other);
+  ASSERT_NE(member, 0);
+  ASSERT_NE(bystander, 0);
+  ASSERT_TRUE(agent.until([&] { return agent.running.contains(task.key); }));
+  ::kill(static_cast<pid_t>(agent.running[task.key].pid), SIGKILL);
+  EXPECT_EQ(agent.end_of(task.key).signal, SIGKILL);
+  EXPECT_TRUE(eventually([&] { return !alive(member); }));
+  EXPECT_TRUE(alive(bystander)) << "another task's session";
+}
+
 TEST(Shepherd, BurstOf500TasksEndsCompletely) {
   ShepherdProcess shepherd;
   FakeAgent agent = shepherd.connect();
