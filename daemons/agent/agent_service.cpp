@@ -30,6 +30,15 @@ void log_bad_peer(const std::string& peer, const std::string& reason) {
   log(LogLevel::warn, reason, {{"peer", peer}});
 }
 
+ShepherdLink::Options shepherd_options(const AgentConfig& config) {
+  ShepherdLink::Options options;
+  options.work_dir = config.agent.work_dir;
+  options.program = config.shepherd;
+  options.fetch_bytes_max = config.fetch_bytes_max;
+  options.ends_with_us = config.shepherd_ends_with_us;
+  return options;
+}
+
 }  // namespace
 
 struct AgentService::Impl {
@@ -39,8 +48,7 @@ struct AgentService::Impl {
         on_end(std::move(end)),
         master(context, TransportOptions{}, master_callbacks()),
         executors(context, TransportOptions{}, executor_callbacks()),
-        shepherd(context, {config.agent.work_dir, config.shepherd, config.fetch_bytes_max},
-                 shepherd_callbacks()),
+        shepherd(context, shepherd_options(config), shepherd_callbacks()),
         stop_timer(context) {}
 
   // --- events ---

@@ -28,6 +28,9 @@ struct AgentConfig {
   GcOptions gc;                                 ///< of ended tasks' sandboxes
   Duration gc_interval = seconds(60);
   bool kill_on_exit = false;  ///< else tasks and shepherd outlive the agent
+  /// A shepherd that is started kills its tasks and ends when this process ends in any way: for a
+  /// cluster inside another program.
+  bool shepherd_ends_with_us = false;
   Duration kill_timeout = seconds(15);
   std::uint32_t snapshot_every = 50'000;  ///< records
   AgentOptions agent;  ///< `work_dir` is absolute; http_address is set by start()

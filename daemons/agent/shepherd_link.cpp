@@ -1,6 +1,8 @@
 // Connecting to the shepherd, starting it, and losing it.
 #include "agent/shepherd_link.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <asio/io_context.hpp>
 #include <asio/steady_timer.hpp>
@@ -78,6 +80,9 @@ struct ShepherdLink::State {
     spec.program = options.program;
     spec.arguments = {"--work-dir", options.work_dir, "--log", "--fetch-bytes-max",
                       std::to_string(options.fetch_bytes_max)};
+    if (options.ends_with_us) {
+      spec.arguments.insert(spec.arguments.end(), {"--end-with", std::to_string(::getpid())});
+    }
     spec.own_session = true;
     spec.log_file = options.work_dir + "/shepherd.log";
     Result<pid_t> pid = start_process(spec);

@@ -25,6 +25,7 @@ class ShepherdLink {
     std::string program;  ///< path of rm-shepherd
     std::uint64_t fetch_bytes_max = 16ull
                                     << 30;  ///< for one task; a shepherd that runs keeps its own
+    bool ends_with_us = false;  ///< it kills its tasks and ends when this process is gone
     Duration start_timeout = seconds(10);
     Duration restart_min = milliseconds(100);  ///< doubles up to the maximum
     Duration restart_max = seconds(5);

@@ -14,7 +14,17 @@ namespace {
 
 bool takes_value(const std::string& name) {
   return name == "--work-dir" || name == "--socket" || name == "--fetcher" ||
-         name == "--fetch-bytes-max";
+         name == "--fetch-bytes-max" || name == "--end-with";
+}
+
+/// All of `value` as a number of `what`.
+template <class Number>
+Result<void> read_number(const std::string& name, const std::string& value, const char* what,
+                         Number& number) {
+  const char* end = value.data() + value.size();
+  const auto read = std::from_chars(value.data(), end, number);
+  if (read.ec == std::errc() && read.ptr == end) return {};
+  return fail(ErrorCode::invalid_argument, name + ": '" + value + "' is no " + what);
 }
 
 Result<void> set(Options& options, const std::string& name, std::string value) {
@@ -25,12 +35,14 @@ Result<void> set(Options& options, const std::string& name, std::string value) {
     options.socket_path = std::move(value);
   } else if (name == "--fetcher") {
     options.fetcher = std::move(value);
-  } else {
-    const char* end = value.data() + value.size();
-    const auto read = std::from_chars(value.data(), end, options.fetch_bytes_max);
-    if (read.ec != std::errc() || read.ptr != end) {
-      return fail(ErrorCode::invalid_argument, name + ": '" + value + "' is no number of bytes");
+  } else if (name == "--end-with") {
+    auto ok = read_number(name, value, "process", options.end_with);
+    if (ok && options.end_with <= 0) {
+      return fail(ErrorCode::invalid_argument, name + ": '" + value + "' is no process");
     }
+    return ok;
+  } else {
+    return read_number(name, value, "number of bytes", options.fetch_bytes_max);
   }
   return {};
 }

@@ -15,13 +15,14 @@ struct Options {
   bool log = false;         ///< stderr goes to `<work_dir>/shepherd.log`
   std::string fetcher;      ///< default: `rm-fetch` beside this program
   std::uint64_t fetch_bytes_max = 16ull << 30;
+  std::int32_t end_with = 0;  ///< a pid; 0: it outlives everybody
   bool help = false;
   bool version = false;
 };
 
 inline constexpr const char* usage =
     "usage: rm-shepherd --work-dir DIR [--socket PATH] [--log] [--fetcher PROGRAM]\n"
-    "                   [--fetch-bytes-max N]\n"
+    "                   [--fetch-bytes-max N] [--end-with PID]\n"
     "\n"
     "Starts and reaps the tasks of one rm-agent, and outlives it.\n"
     "\n"
@@ -30,6 +31,9 @@ inline constexpr const char* usage =
     "  --log                append messages to DIR/shepherd.log instead of stderr\n"
     "  --fetcher PROGRAM    fetches the files that a command needs; default: rm-fetch beside this\n"
     "  --fetch-bytes-max N  that one task may fetch, and unpack; default 17179869184\n"
+    "  --end-with PID       kill every task and end as soon as this process, which must have "
+    "started\n"
+    "                       this one, is gone\n"
     "  --help, --version\n"
     "\n"
     "SIGTERM ends it and leaves the tasks running; the next shepherd finds them.\n";

@@ -26,6 +26,7 @@ namespace {
 constexpr std::uint64_t token_signals = 1;
 constexpr std::uint64_t token_listener = 2;
 constexpr std::uint64_t token_connection = 3;
+constexpr std::uint64_t token_owner = 4;
 
 constexpr int events_per_turn = 256;
 // Few enough that a turn stays below some 10 ms, many enough to share its writes and frames.
@@ -90,7 +91,23 @@ Result<Shepherd> Shepherd::start(const Options& options) {
   Shepherd shepherd(options, std::move(*lock), std::move(*ledger), std::move(*spawners),
                     std::move(epoll), std::move(signals), std::move(*link), std::move(base));
   shepherd.recover();
+  if (auto ok = shepherd.watch_owner(); !ok) return tl::unexpected<Error>(ok.error());
   return shepherd;
+}
+
+Result<void> Shepherd::watch_owner() {
+  if (options_.end_with == 0) return {};
+  owner_ = open_process(options_.end_with);
+  // Read after opening: whose child we still are lives, so that the number is not another's.
+  if (!owner_ || ::getppid() != options_.end_with) {
+    on_owner_gone();
+    return {};
+  }
+  epoll_event event{};
+  event.events = EPOLLIN | EPOLLONESHOT;
+  event.data.u64 = token_owner;
+  if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, owner_.get(), &event) == 0) return {};
+  return fail_errno("--end-with " + std::to_string(options_.end_with));
 }
 
 Shepherd::Shepherd(Options options, Descriptor lock, Ledger ledger,
@@ -160,6 +177,9 @@ Result<void> Shepherd::wait_for_events() {
         if ((event.events & EPOLLOUT) != 0) link_.flush();
         readable = readable || (event.events & ~static_cast<std::uint32_t>(EPOLLOUT)) != 0;
         break;
+      case token_owner:
+        on_owner_gone();
+        break;
       default:
         ready_.push_back(static_cast<Watch*>(event.data.ptr));
     }
@@ -171,6 +191,11 @@ Result<void> Shepherd::wait_for_events() {
 void Shepherd::on_signal() {
   signalfd_siginfo info{};
   while (::read(signals_.get(), &info, sizeof info) == sizeof info) stopping_ = true;
+}
+
+void Shepherd::on_owner_gone() {
+  log_line("process " + std::to_string(options_.end_with) + " is gone");
+  stopping_ = shutting_down_ = true;
 }
 
 void Shepherd::on_messages() {

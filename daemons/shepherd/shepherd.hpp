@@ -53,6 +53,9 @@ class Shepherd {
     std::int32_t signal = 0;  ///< asked for before it was started
   };
 
+  /// Makes the end of options_.end_with an event.
+  Result<void> watch_owner();
+
   Shepherd(Options options, Descriptor lock, Ledger ledger, std::unique_ptr<SpawnPool> spawners,
            Descriptor epoll, Descriptor signals, AgentLink link, BaseEnvironment base);
 
@@ -67,6 +70,7 @@ class Shepherd {
   bool may_start() const;
   bool may_report() const;
   void on_signal();
+  void on_owner_gone();
   void on_messages();
   void on_message(StartTasks& message);
   void on_message(SignalTask& message);
@@ -95,6 +99,7 @@ class Shepherd {
   std::unique_ptr<SpawnPool> spawners_;
   Descriptor epoll_;
   Descriptor signals_;
+  Descriptor owner_;  // the process of options_.end_with
   AgentLink link_;
   BaseEnvironment base_;
   FetchSetup fetch_;

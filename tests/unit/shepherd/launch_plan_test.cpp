@@ -157,6 +157,8 @@ TEST(ShepherdOptions, TakeValuesInBothForms) {
   EXPECT_EQ(parse_options({"--work-dir", "/w"})->socket_path, "/w/shepherd.sock");
   EXPECT_THAT(parse_options({"--work-dir", "/w"})->fetcher, ::testing::EndsWith("/rm-fetch"));
   EXPECT_EQ(parse_options({"--work-dir=/w", "--fetch-bytes-max=7"})->fetch_bytes_max, 7u);
+  EXPECT_EQ(parse_options({"--work-dir=/w"})->end_with, 0);
+  EXPECT_EQ(parse_options({"--work-dir=/w", "--end-with=17"})->end_with, 17);
 }
 
 TEST(ShepherdOptions, NameTheArgumentThatIsWrong) {
@@ -166,6 +168,8 @@ TEST(ShepherdOptions, NameTheArgumentThatIsWrong) {
            {{"--work-dir"}, "--work-dir: needs a value"},
            {{"--work-dir="}, "--work-dir: is empty"},
            {{"--work-dir=/w", "--fetch-bytes-max=7G"}, "'7G' is no number of bytes"},
+           {{"--work-dir=/w", "--end-with=0"}, "'0' is no process"},
+           {{"--work-dir=/w", "--end-with=me"}, "'me' is no process"},
            {{"--wrok-dir=/w"}, "--wrok-dir=/w: not an option"}}) {
     const auto options = parse_options(arguments);
     ASSERT_FALSE(options);

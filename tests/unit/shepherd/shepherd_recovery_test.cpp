@@ -122,6 +122,12 @@ TEST(ShepherdRecovery, ShutdownKillsEverythingAndReportsNothing) {
   EXPECT_EQ(next.end_of(task.key).signal, SIGKILL);
 }
 
+TEST(ShepherdRecovery, EndsAtOnceWithAProcessThatIsNotItsParentAnyMore) {
+  const TemporaryDirectory directory;
+  // The first process lives, but has not started it: its number could be anybody's by now.
+  EXPECT_EQ(ShepherdProcess::run({"--work-dir", directory.path(), "--end-with", "1"}), 0);
+}
+
 TEST(ShepherdRecovery, NumberThatWasGivenToAnotherProcessIsNotTheTask) {
   ShepherdProcess shepherd;
   const TaskStart task = shepherd.task("exec sleep 1000");
