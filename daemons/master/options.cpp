@@ -25,6 +25,13 @@ int usage_error(const std::string& message) {
 
 }  // namespace
 
+void use_batch_front_end(MasterConfig& config) {
+  config.batch.framework.name = "batch";
+  config.batch.framework.failover_timeout = batch_failover_timeout;
+  config.batch.zones = &batch::system_time_zones();
+  config.batch.patterns = &batch::re2_patterns();
+}
+
 Result<std::pair<std::string, std::int64_t>> parse_role_weight(const std::string& text) {
   const std::size_t equals = text.find('=');
   const std::string role = text.substr(0, equals);
@@ -77,10 +84,7 @@ std::optional<int> read_options(int argc, const char* const* argv, MasterOptions
   if (config.work_dir.empty()) return usage_error("work-dir: need a directory");
   if (config.snapshot_every == 0) return usage_error("snapshot-every: need 1 or more");
   config.work_dir = absolute_path(config.work_dir);
-  config.batch.framework.name = "batch";
-  config.batch.zones = &batch::system_time_zones();
-  config.batch.patterns = &batch::re2_patterns();
-  config.batch.framework.failover_timeout = batch_failover_timeout;
+  use_batch_front_end(config);
   return std::nullopt;
 }
 

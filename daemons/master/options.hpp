@@ -20,6 +20,9 @@ struct MasterOptionsRead {
 /// should end at once; what was wrong was printed.
 std::optional<int> read_options(int argc, const char* const* argv, MasterOptionsRead& options);
 
+/// Gives the master the batch front end, with this machine's time zones and regular expressions.
+void use_batch_front_end(MasterConfig& config);
+
 /// Reads `etl=2` or `etl=0.5`.
 Result<std::pair<std::string, std::int64_t>> parse_role_weight(const std::string& text);
 
