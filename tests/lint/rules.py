@@ -100,6 +100,7 @@ LIBRARIES = [(name, re.compile(pattern), rooms) for name, pattern, rooms in [
     ("libcurl", r"curl/", {"fetch", "tests"}),
     ("libarchive", r"archive(_entry)?\.h", {"fetch", "tests"}),
     ("MPI", r"mpi\.h|pmix", {"tests"}),
+    ("pybind11", r"pybind11/", {"python"}),
     ("a test framework", r"(gtest|gmock|benchmark)/", {"tests"}),
 ]]
 
