@@ -137,6 +137,8 @@ struct MasterService::Impl {
     hooks.failed = [this](const Error& error) { fail_journal(error); };
     hooks.before_append = [this] { journal->set_epoch(core.master().epoch()); };
     hooks.on_durable = [this](Lsn) { on_durable(); };
+    // What was queued when it was stopped may leave nothing to commit.
+    hooks.after_turn = [this] { end_if_settled(); };
     driver = std::make_unique<AsioDriver<ClusterCore>>(io, core, *journal, std::move(hooks),
                                                        config.snapshot_every);
     driver->resume();
@@ -172,6 +174,10 @@ struct MasterService::Impl {
 
   void on_durable() {
     if (!ready && !stopping && driver->durable() >= epoch_lsn) become_ready();
+    end_if_settled();
+  }
+
+  void end_if_settled() {
     if (stopping && driver->settled()) end_soon();
   }
 

@@ -106,6 +106,14 @@ TEST_F(MasterServiceTest, DryRunStoresNothing) {
   stop();
 }
 
+TEST_F(MasterServiceTest, EndsAtOnceWhereWhatIsQueuedLeavesNothingToCommit) {
+  start(config());
+  batch::JobSpec job;
+  job.command.value = "true";
+  service->submit({job}, "", true, [](const batch::SubmitAnswer&) {});
+  stop();
+}
+
 TEST_F(MasterServiceTest, CancelIsAnsweredAndTold) {
   start(config());
   std::vector<batch::JobState> states;
