@@ -7,9 +7,17 @@
     print(job.logs())
 
 Keyword arguments are the fields of a job in the HTTP interface, which are the flags of rmctl.
+
+`LocalCluster` and `schedule` need the native module, `Table.to_dataframe` needs pandas; everything
+else works without them.
 """
 
-from .client import Cluster, Job, LibrmError, connect
+from . import schedule
+from .client import Cluster, Job, Jobs, LibrmError, connect
+from .job_file import read_job_file
+from .local import LocalCluster
+from .tables import Table, Why
 
-__all__ = ["Cluster", "Job", "LibrmError", "connect"]
+__all__ = ["Cluster", "Job", "Jobs", "LibrmError", "LocalCluster", "Table", "Why", "connect",
+           "read_job_file", "schedule"]
 __version__ = "0.1.0"

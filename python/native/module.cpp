@@ -2,6 +2,7 @@
 // runs, and no C++ thread ever touches a Python object.
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
+#include <unistd.h>
 
 #include <cstdint>
 #include <memory>
@@ -66,6 +67,11 @@ class LocalCluster {
     cluster_ = value_or_raise(start(options));
   }
   ~LocalCluster() {
+    // A child made by fork() has a copy of us, and not the thread that would be waited for.
+    if (::getpid() != owner_) {
+      (void)cluster_.release();
+      return;
+    }
     const py::gil_scoped_release released;
     cluster_.reset();
   }
@@ -91,6 +97,7 @@ class LocalCluster {
     return daemon::LocalCluster::start(options);
   }
 
+  const pid_t owner_ = ::getpid();
   std::unique_ptr<daemon::LocalCluster> cluster_;
 };
 
