@@ -12,6 +12,7 @@
 
 #include "batch/edge/job_file.hpp"
 #include "batch/edge/job_json.hpp"
+#include "mpi_command.hpp"
 
 namespace batch::cli {
 
@@ -79,7 +80,8 @@ Result<std::string> read_file(const std::string& path) {
 
 void define_job_options(CLI::App& app, JobOptions& o) {
   const auto group = "What it needs";
-  app.add_option("-c,--cpus", o.cpus, "CPUs; fractions are allowed; 1 if not given")
+  app.add_option("-c,--cpus", o.cpus,
+                 "CPUs, of each rank with --mpi; fractions are allowed; 1 if not given")
       ->type_name("N")
       ->group(group);
   app.add_option("--mem", o.mem, "memory, such as 512M or 2G; a bare number is MiB")
@@ -95,6 +97,14 @@ void define_job_options(CLI::App& app, JobOptions& o) {
   app.add_option("-C,--constraint", o.constraints, "only nodes with this attribute; repeatable")
       ->type_name("NAME=VALUE")
       ->allow_extra_args(false)
+      ->group(group);
+
+  const auto mpi =
+      app.add_flag("--mpi", o.mpi, "an MPI program: runs ranks of it under mpirun")->group(group);
+  app.add_option("-n,--ranks", o.ranks, "how many, with --mpi, all on one node; 1 if not given")
+      ->type_name("N")
+      ->check(CLI::Range(1u, mpi_ranks_max))
+      ->needs(mpi)
       ->group(group);
 
   const auto job = "What it is";
@@ -212,6 +222,7 @@ Result<Json> job_of_command(const JobOptions& options, const std::vector<std::st
   if (auto applied = apply_job_options(options, job); !applied) {
     return tl::unexpected(applied.error());
   }
+  if (options.mpi) run_under_mpirun(options.ranks.value_or(1), job);
   return job;
 }
 
@@ -224,6 +235,10 @@ Result<Json> jobs_of_file(const JobOptions& options, const std::vector<std::stri
                 path + ": no such file; to run a command, put -- before it");
   }
   if (extension == ".toml" || extension == ".json") {
+    if (options.mpi) {
+      return fail(ErrorCode::invalid_argument,
+                  "--mpi: is for a program; a job file names mpirun in its argv");
+    }
     if (given.size() > 1) {
       return fail(ErrorCode::invalid_argument, "a job file takes no arguments: " + given[1]);
     }

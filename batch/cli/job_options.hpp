@@ -18,7 +18,9 @@ namespace batch::cli {
 struct JobOptions {
   std::string name;
   std::string array;
-  std::optional<double> cpus;
+  std::optional<double> cpus;  ///< of each rank, with mpi
+  bool mpi = false;
+  std::optional<unsigned> ranks;
   std::string mem;
   std::string disk;
   std::optional<double> gpus;
@@ -48,7 +50,7 @@ void define_job_options(CLI::App& app, JobOptions& options);
 /// Sets on `job` what the options name; env, labels, constraints and parents are added.
 librm::Result<void> apply_job_options(const JobOptions& options, Json& job);
 
-/// A job that runs `argv`, in this directory unless the options name another.
+/// A job that runs `argv`, or ranks of it, in this directory unless the options name another.
 librm::Result<Json> job_of_command(const JobOptions& options, const std::vector<std::string>& argv);
 /// The jobs of a job file (.toml, .json), or of one executable script with its arguments.
 librm::Result<Json> jobs_of_file(const JobOptions& options, const std::vector<std::string>& given);
