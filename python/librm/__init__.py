@@ -8,8 +8,8 @@
 
 Keyword arguments are the fields of a job in the HTTP interface, which are the flags of rmctl.
 
-`LocalCluster` and `schedule` need the native module, `Table.to_dataframe` needs pandas; everything
-else works without them.
+`LocalCluster` and `schedule` need the native module, `librm.plots` matplotlib, `Table.to_dataframe`
+pandas; everything else works without them.
 """
 
 from . import schedule
