@@ -215,7 +215,7 @@ struct MasterService::Impl {
   // --- outputs ---
 
   void perform(ClusterCore::Output output) {
-    std::visit([this](auto& part) { std::visit([this](auto& value) { act(value); }, part); },
+    std::visit([this](auto& part) { std::visit([this](auto& value) { this->act(value); }, part); },
                output);
   }
 

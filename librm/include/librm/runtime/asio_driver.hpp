@@ -118,7 +118,7 @@ class AsioDriver {
     std::vector<SnapshotWriter::Part> parts;
     for (const auto& [stream, records] : streams) {
       parts.push_back(
-          {stream, records->size(), [this, records](std::size_t begin, std::size_t end) {
+          {stream, records->size(), [this, records = records](std::size_t begin, std::size_t end) {
              std::vector<RecordEntry> slice;
              for (; begin < end; ++begin) slice.push_back(hooks_.encode((*records)[begin]));
              return slice;
