@@ -199,6 +199,9 @@ def test_the_readme_is_true():
 
 
 def main():
+    if not list((PACKAGE / "librm").glob("_native.*.so")):
+        print(f"skipped: no native module in {PACKAGE} (pybind11-dev, python3-dev)")
+        sys.exit(1 if os.environ.get("CI") == "true" else 77)
     tests = [value for name, value in globals().items() if name.startswith("test_")]
     for test in tests:
         test()
