@@ -5,9 +5,9 @@
 
 #include "job_output.hpp"
 #include "job_view.hpp"
-#include "selector.hpp"
 #include "line_labels.hpp"
 #include "sandbox_files.hpp"
+#include "selector.hpp"
 #include "verb.hpp"
 
 namespace batch::cli {
@@ -110,15 +110,15 @@ Result<std::vector<Json>> with_elements(Master& master, std::vector<Json> jobs, 
       continue;
     }
     const std::string id = to_string(element_id_of(job));
-    const auto page = master.get(job_path(id) + "/elements?state=running,finished,failed" +
-                                 (follow ? ",pending,held" : "") +
-                                 "&limit=" + std::to_string(elements_max + 1));
+    const auto page =
+        master.get(job_path(id) + "/elements?state=running,finished,failed" +
+                   (follow ? ",pending,held" : "") + "&limit=" + std::to_string(elements_max + 1));
     if (!page) return tl::unexpected(page.error());
     const Json& elements = member(*page, "elements");
     if (elements.size() > elements_max) {
       return fail(ErrorCode::invalid_argument,
-                         "job " + id + ": more than " + std::to_string(elements_max) +
-                             " elements have output; name some, such as '" + id + "[0-9]'");
+                  "job " + id + ": more than " + std::to_string(elements_max) +
+                      " elements have output; name some, such as '" + id + "[0-9]'");
     }
     for (const Json& element : elements) {
       auto one = master.get(job_path(id + '_' + shown(element, "index")));
@@ -165,9 +165,7 @@ Result<int> logs(const Context& context, const LogsOptions& options) {
 
 Action define_logs(CLI::App& app, Context& context) {
   const auto options = std::make_shared<LogsOptions>();
-  app.add_option("selector", options->selectors, selector_help)
-      ->type_name("SELECTOR")
-      ->required();
+  app.add_option("selector", options->selectors, selector_help)->type_name("SELECTOR")->required();
   app.add_flag("-f,--follow", options->output.follow, "goes on until the jobs are over");
   app.add_option("--stream", options->stream, "which of its outputs; both if not given")
       ->type_name("stdout|stderr|both")

@@ -145,8 +145,7 @@ Result<std::vector<std::string>> single_elements(const std::string& job) {
   std::vector<std::string> singles;
   for (const librm::Range& range : selector->elements.list()) {
     for (std::uint64_t index = range.begin; index <= range.end; ++index) {
-      singles.push_back(
-          to_string(ElementSelector{selector->job, librm::Ranges({{index, index}})}));
+      singles.push_back(to_string(ElementSelector{selector->job, librm::Ranges({{index, index}})}));
     }
   }
   return singles;

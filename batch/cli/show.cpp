@@ -87,8 +87,10 @@ void add_array(const Terminal& terminal, const Json& job, Facts& facts) {
                 (parallel_max > 0 ? "  at most " + human_number(parallel_max) + " at the same time"
                                   : ""));
   if (number_of(job, "index")) return;
+  JobCounts counts;
+  counts.add(job);
   facts.add("Elements",
-            (terminal.utf8 ? array_bar(terminal, array) + "  " : "") + array_progress(job));
+            progress_bar(terminal, counts, array_bar_width) + "  " + counts_text(terminal, counts));
 }
 
 /// Those of an array that say most: what failed, what runs, what will be tried again.

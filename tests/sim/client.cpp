@@ -2,6 +2,7 @@
 #include "client.hpp"
 
 #include <algorithm>
+#include <type_traits>
 #include <utility>
 #include <variant>
 
@@ -39,6 +40,75 @@ void Client::start() {
       if (world_.random().chance(1, 15)) spoil(submission);
       try_submit(index);
     });
+  }
+  plan_schedules();
+}
+
+void Client::plan_schedules() {
+  Prng& random = world_.random();
+  const std::uint64_t count = random.chance(1, 2) ? 0 : 1 + random.below(3);
+  for (std::size_t index = 0; index < count; ++index) {
+    schedules_.emplace_back();
+    world_.after(world_.draw(Duration{}, scenario_.trouble), [this, index] {
+      schedules_[index].spec = draw_schedule();
+      schedules_[index].spec.name = "s" + std::to_string(index);
+      try_schedule(index);
+    });
+  }
+}
+
+/// By time, with every policy, or after the runs of one that is known.
+batch::ScheduleSpec Client::draw_schedule() {
+  Prng& random = world_.random();
+  batch::ScheduleSpec spec;
+  const auto parent = std::find_if(schedules_.begin(), schedules_.end(),
+                                   [](const Planned& one) { return one.accepted; });
+  if (parent != schedules_.end() && random.chance(1, 2)) {
+    static constexpr batch::EdgeKind kinds[] = {batch::EdgeKind::ok, batch::EdgeKind::any,
+                                                batch::EdgeKind::not_ok};
+    spec.parents.push_back({parent->spec.name, kinds[random.below(std::size(kinds))]});
+  } else {
+    const std::string times = std::to_string(1 + random.below(8));
+    const std::string period = std::to_string(random.between(1, 12));
+    spec.expression = batch::parse_schedule("R" + times + "//PT" + period + "S").value();
+  }
+  spec.epsilon = seconds(random.between(1, 10));
+  spec.catch_up = static_cast<batch::CatchUp>(1 + random.below(3));
+  spec.catch_up_max = static_cast<std::uint32_t>(1 + random.below(4));
+  spec.overlap = static_cast<batch::Overlap>(1 + random.below(3));
+  for (std::uint64_t jobs = 1 + random.below(2); jobs > 0; --jobs) {
+    batch::JobSpec job = draw_job({});
+    job.dependencies.clear();
+    job.hold = false;
+    spec.jobs.push_back(std::move(job));
+  }
+  return spec;
+}
+
+void Client::try_schedule(std::size_t index) {
+  if (schedules_[index].answered) return;
+  const std::uint64_t request = ++request_last_;
+  schedule_requests_[request] = index;
+  if (ClusterNode* leader = find_(); leader != nullptr && leader->running()) {
+    leader->post_batch(batch::AddSchedule{request, schedules_[index].spec, false, false});
+  }
+  world_.after(world_.draw(milliseconds(500), seconds(8)), [this, index] { try_schedule(index); });
+}
+
+/// One that is there already was accepted before, and its answer lost. Its jobs may be too large
+/// for the agents that are there.
+void Client::answer(const batch::ScheduleAnswer& answer) {
+  const auto found = schedule_requests_.find(answer.request);
+  if (found == schedule_requests_.end()) return;
+  if (!answer.run && worth_repeating(answer.run.error().code)) return;
+  Planned& planned = schedules_[found->second];
+  if (std::exchange(planned.answered, true)) return;
+  planned.accepted = answer.run || answer.run.error().code == ErrorCode::already_exists;
+  if (planned.accepted || answer.run.error().code == ErrorCode::resource_exhausted) {
+    world_.trace("client", "schedule " + planned.spec.name + " is answered");
+  } else {
+    world_.violation("schedule " + planned.spec.name +
+                     " is refused: " + answer.run.error().message);
   }
 }
 
@@ -171,10 +241,20 @@ void Client::try_submit(std::size_t index) {
 
 void Client::receive(const batch::BatchOutput& output) {
   const auto* submit = std::get_if<batch::SubmitAnswer>(&output);
-  if (submit == nullptr) return;
+  const auto* schedule = std::get_if<batch::ScheduleAnswer>(&output);
+  if (submit == nullptr && schedule == nullptr) return;
   if (!healed_ && world_.random().chance(scenario_.answer_lost_percent, 100)) return;
-  world_.after(world_.draw_skewed(microseconds(100), milliseconds(50)),
-               [this, copy = *submit] { answer(copy); });
+  world_.after(world_.draw_skewed(microseconds(100), milliseconds(50)), [this, output] {
+    std::visit(
+        [this](const auto& one) {
+          using Answer = std::decay_t<decltype(one)>;
+          if constexpr (std::is_same_v<Answer, batch::SubmitAnswer> ||
+                        std::is_same_v<Answer, batch::ScheduleAnswer>) {
+            answer(one);
+          }
+        },
+        output);
+  });
 }
 
 void Client::answer(const batch::SubmitAnswer& answer) {
@@ -244,7 +324,9 @@ void Client::cancel(batch::JobId job) {
 
 bool Client::done() const {
   return std::all_of(submissions_.begin(), submissions_.end(),
-                     [](const Submission& submission) { return submission.answered; });
+                     [](const Submission& submission) { return submission.answered; }) &&
+         std::all_of(schedules_.begin(), schedules_.end(),
+                     [](const Planned& planned) { return planned.answered; });
 }
 
 }  // namespace rm_sim

@@ -38,7 +38,7 @@ class Client {
   /// Jobs that can never run, and were accepted nevertheless.
   void cancel_unwanted();
 
-  /// Every submission was answered.
+  /// Every submission and schedule was answered.
   bool done() const;
   std::uint32_t acknowledged() const { return acknowledged_; }
   std::uint32_t refused() const { return refused_; }
@@ -54,6 +54,16 @@ class Client {
     std::uint32_t tries = 0;
   };
 
+  struct Planned {
+    batch::ScheduleSpec spec;
+    bool answered = false;
+    bool accepted = false;
+  };
+
+  void plan_schedules();
+  batch::ScheduleSpec draw_schedule();
+  void try_schedule(std::size_t index);
+  void answer(const batch::ScheduleAnswer& answer);
   batch::JobSpec draw_job(const std::vector<batch::JobSpec>& before);
   void draw_request(batch::JobSpec& spec);
   void draw_dependencies(batch::JobSpec& spec, const std::vector<batch::JobSpec>& before);
@@ -69,6 +79,8 @@ class Client {
   OnAcknowledged on_acknowledged_;
   OnRefused on_refused_;
   std::vector<Submission> submissions_;
+  std::vector<Planned> schedules_;
+  std::map<std::uint64_t, std::size_t> schedule_requests_;
   std::map<std::uint64_t, std::size_t> requests_;
   std::vector<batch::JobId> known_jobs_;
   std::vector<batch::JobId> unwanted_;

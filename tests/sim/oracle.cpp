@@ -33,7 +33,12 @@ void Oracle::on_change(sim::Node& node) {
   } else if (auto* workload = dynamic_cast<sim::WorkloadNode*>(&node)) {
     complain(workload->name(), workload->core().check_invariants());
   }
+  note_clock(node);
   if (++changes_ % changes_between_replays == 0) check_all();
+}
+
+void Oracle::note_clock(const sim::Node& node) {
+  wall_highest_ = std::max(wall_highest_, node.host().now().wall);
 }
 
 void Oracle::on_agent(sim::AgentNode& agent) {
@@ -172,20 +177,31 @@ void Oracle::check_overlap(const KnownJob& known, const KnownElement& element,
 /// What edges are on record was checked when it was recorded.
 void Oracle::check_edges(const KnownJob& entry, const batch::TaskName& name) {
   for (const batch::Edge& edge : entry.job.edges) {
+    if (edge.kind == batch::EdgeKind::corresponding && name.index) continue;  // when launched
     const bool anyway = entry.job.spec.on_dependency_failed == batch::OnDependencyFailed::run;
-    bool allowed = edge.state == batch::EdgeState::satisfied ||
-                   (edge.state == batch::EdgeState::unsatisfiable && anyway);
-    if (edge.kind == batch::EdgeKind::corresponding && name.index && name.run == 1) {
-      const KnownElement* parent = known(batch::ElementId{edge.parent, name.index}, "a parent");
-      if (parent == nullptr) return;
-      allowed =
-          parent->state == batch::JobState::finished || (is_terminal(parent->state) && anyway);
-      if (allowed) mark("element after element");
+    if (edge.state == batch::EdgeState::satisfied ||
+        (edge.state == batch::EdgeState::unsatisfiable && anyway)) {
+      continue;
     }
-    if (allowed || (edge.kind == batch::EdgeKind::corresponding && name.run > 1)) continue;
     world_.violation("task " + batch::task_id(name) + " was started before its parent " +
                      std::to_string(edge.parent) + " allows it (" + batch::to_string(edge.kind) +
                      ")");
+  }
+}
+
+/// At its first launch the same element of each parent has finished.
+void Oracle::check_corresponding(const KnownJob& entry, const batch::ElementId& id) {
+  for (const batch::Edge& edge : entry.job.edges) {
+    if (edge.kind != batch::EdgeKind::corresponding || !id.index) continue;
+    const KnownElement* parent = known(batch::ElementId{edge.parent, id.index}, "a parent");
+    if (parent == nullptr) return;
+    const bool anyway = entry.job.spec.on_dependency_failed == batch::OnDependencyFailed::run;
+    mark("element after element");
+    if (parent->state == batch::JobState::finished || (is_terminal(parent->state) && anyway)) {
+      continue;
+    }
+    world_.violation("job " + to_string(id) + " is launched before the same element of job " +
+                     std::to_string(edge.parent) + " has finished");
   }
 }
 
@@ -251,6 +267,13 @@ void Oracle::check_end(const ClusterNode& leader) {
                        batch::to_string(durable->state()));
     }
     mark(std::string(job.elements ? "array " : "job ") + batch::to_string(job.state));
+  }
+  for (const auto& [name, schedule] : schedules_) {
+    const auto& expression = schedule.spec.expression;
+    if (expression && expression->repetitions && schedule.decided != *expression->repetitions) {
+      world_.violation("schedule " + name + ": " + std::to_string(schedule.decided) + " of " +
+                       std::to_string(*expression->repetitions) + " occurrences are decided");
+    }
   }
   if (log_.alive() > 0) {
     world_.violation(std::to_string(log_.alive()) + " processes run on when all is over");

@@ -55,6 +55,7 @@ class Oracle {
     std::optional<std::int32_t> signal;
     std::map<std::pair<std::uint32_t, std::uint32_t>, batch::Attempt> attempts;  // of all times
   };
+  struct KnownSchedule;
   struct KnownJob {
     batch::Job job;  // what was submitted, and its edges
     std::map<std::optional<std::uint32_t>, KnownElement> elements;  // of no index: the job itself
@@ -69,7 +70,7 @@ class Oracle {
   void apply(const batch::JobRemovedRecord& record);
   void apply(const batch::SubmissionKeyRecord&) {}
   void apply(const batch::JobIdRecord&) {}
-  void apply(const batch::ScheduleRecord&) {}
+  void apply(const batch::ScheduleRecord& record);
   void apply(const batch::ScheduleRunRecord& record);
   void apply(const batch::ScheduleChangeRecord& record);
   void apply(const batch::ScheduleRemovedRecord& record);
@@ -78,14 +79,18 @@ class Oracle {
 
   KnownJob* known(batch::JobId job, std::string_view what);
   KnownElement* known(const batch::ElementId& id, std::string_view what);
+  void check_run(KnownSchedule& schedule, const batch::ScheduleRun& run);
+  void check_missed(KnownSchedule& schedule, const batch::MissedOccurrences& missed);
   void check_attempt(const batch::ElementId& id, const batch::Attempt& attempt);
   void check_launch(const batch::ElementId& id, batch::LostPolicy lost, const KnownElement& element,
                     const batch::Attempt& attempt);
   void check_edges(const KnownJob& known, const batch::TaskName& name);
+  void check_corresponding(const KnownJob& known, const batch::ElementId& id);
   bool satisfied(const batch::Edge& edge) const;
   bool was_started(const KnownJob& known) const;
   void check_overlap(const KnownJob& known, const KnownElement& element,
                      const librm::sim::TaskTruth& truth, const batch::TaskName& name);
+  void note_clock(const librm::sim::Node& node);
   void on_agent(librm::sim::AgentNode& agent);
   void on_cluster(ClusterNode& node);
   void check_allocator(const ClusterNode& node);
@@ -99,12 +104,18 @@ class Oracle {
   const librm::sim::TaskLog& log_;
   std::optional<librm::FrameworkId> framework_;
   std::map<batch::JobId, KnownJob> jobs_;
-  std::map<std::string, std::uint64_t> occurrences_;  ///< of a schedule, below this all are decided
+  struct KnownSchedule {
+    batch::ScheduleSpec spec;
+    std::uint64_t decided = 0;        ///< occurrences below this were run or missed
+    std::set<std::uint32_t> running;  ///< its runs that have not ended
+  };
+  std::map<std::string, KnownSchedule> schedules_;
   std::map<std::string, std::vector<batch::JobId>> promised_;
   std::map<const librm::sim::AgentNode*, librm::Epoch> epochs_;
   std::map<const librm::sim::Node*, std::uint64_t> lives_;
   std::map<std::string, std::uint64_t> marks_;
   std::uint64_t changes_ = 0;
+  librm::WallTime wall_highest_;  ///< that any host's clock has shown
 };
 
 }  // namespace rm_sim

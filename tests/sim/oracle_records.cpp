@@ -42,31 +42,70 @@ void Oracle::apply(const batch::JobsRecord& record) {
   }
 }
 
-/// Occurrences are decided in their order, each once.
+void Oracle::apply(const batch::ScheduleRecord& record) {
+  KnownSchedule& known = schedules_[record.schedule.spec.name];
+  known.spec = record.schedule.spec;
+  known.decided = record.schedule.due_first;
+}
+
 void Oracle::apply(const batch::ScheduleRunRecord& record) {
   apply(batch::JobsRecord{record.jobs, {}});
-  if (!record.run.occurrence) return;
-  std::uint64_t& decided = occurrences_[record.schedule];
-  if (*record.run.occurrence < decided) {
-    world_.violation("schedule " + record.schedule + ": occurrence " +
-                     std::to_string(*record.run.occurrence) + " is run after it was decided");
+  check_run(schedules_[record.schedule], record.run);
+}
+
+/// Occurrences are decided in their order, each once, none is left out, and as the policies say.
+void Oracle::check_run(KnownSchedule& schedule, const batch::ScheduleRun& run) {
+  const std::string name = "run " + std::to_string(run.number) + " of " + schedule.spec.name;
+  if (!schedule.running.empty() && schedule.spec.overlap != batch::Overlap::allow) {
+    world_.violation(name + " begins while run " + std::to_string(*schedule.running.begin()) +
+                     " goes on, against policy '" + batch::to_string(schedule.spec.overlap) + "'");
   }
-  decided = *record.run.occurrence + 1;
+  if (!run.ended) schedule.running.insert(run.number);
+  mark(std::string("run by ") + batch::to_string(run.cause));
+  if (!run.occurrence) return;
+  if (*run.occurrence != schedule.decided) {
+    world_.violation(name + " is of occurrence " + std::to_string(*run.occurrence) + ", but " +
+                     std::to_string(schedule.decided) + " is the next that is not decided");
+  }
+  schedule.decided = *run.occurrence + 1;
+  if (schedule.spec.catch_up == batch::CatchUp::skip &&
+      run.started - run.nominal > schedule.spec.epsilon) {
+    world_.violation(name + " is later than epsilon, against policy 'skip'");
+  }
+  for (const auto& node : world_.nodes()) note_clock(*node);
+  // What was due stays due when a clock is set back, or a master with another clock goes on.
+  if (wall_highest_ < run.nominal) world_.violation(name + " is too early");
 }
 
 void Oracle::apply(const batch::ScheduleChangeRecord& record) {
-  if (!record.missed) return;
-  std::uint64_t& decided = occurrences_[record.schedule];
-  if (record.missed->first < decided || record.missed->reason.empty()) {
-    world_.violation("schedule " + record.schedule + ": occurrence " +
-                     std::to_string(record.missed->first) +
-                     " is missed after it was decided, or without a reason");
+  KnownSchedule& schedule = schedules_[record.schedule];
+  if (record.run && record.run->ended) schedule.running.erase(record.run->number);
+  if (record.missed) check_missed(schedule, *record.missed);
+}
+
+/// What may be missed, and why, follows from the catch-up policy.
+void Oracle::check_missed(KnownSchedule& schedule, const batch::MissedOccurrences& missed) {
+  const std::string what = "schedule " + schedule.spec.name + ": occurrence " +
+                           std::to_string(missed.first) + " is missed";
+  if (missed.first != schedule.decided || missed.last < missed.first) {
+    world_.violation(what + ", but " + std::to_string(schedule.decided) +
+                     " is the next that is not decided");
   }
-  decided = record.missed->last + 1;
+  schedule.decided = missed.last + 1;
+  mark(std::string("missed by ") + batch::to_string(schedule.spec.catch_up));
+  const bool too_many = missed.reason.find("occurrences waited") != std::string::npos;
+  const bool replaced = missed.reason == "replaced by a later one";
+  const bool late = missed.reason.find("late by ") != std::string::npos;
+  if (too_many || (replaced && schedule.spec.overlap == batch::Overlap::replace) ||
+      (late && schedule.spec.catch_up != batch::CatchUp::all)) {
+    return;
+  }
+  world_.violation(what + " for a reason that policy '" + batch::to_string(schedule.spec.catch_up) +
+                   "' does not allow: " + missed.reason);
 }
 
 void Oracle::apply(const batch::ScheduleRemovedRecord& record) {
-  occurrences_.erase(record.schedule);
+  schedules_.erase(record.schedule);
 }
 
 Oracle::KnownJob* Oracle::known(batch::JobId job, std::string_view what) {
@@ -93,6 +132,7 @@ void Oracle::apply(const batch::LaunchRecord& record) {
     if (element == nullptr) continue;
     const batch::JobSpec& spec = jobs_.at(id.job).job.spec;
     check_launch(id, spec.lost, *element, launch.attempt);
+    if (element->attempts.empty()) check_corresponding(jobs_.at(id.job), id);
     element->attempts[{launch.attempt.run, launch.attempt.attempt}] = launch.attempt;
     element->state = batch::JobState::running;
     mark("launch");

@@ -52,6 +52,10 @@ std::string Cluster::unfinished() const {
   ClusterNode* node = leader();
   if (node == nullptr) return "nobody leads";
   if (!client_->done()) return "a submission is not answered";
+  for (const auto& [name, schedule] : node->core().batch().schedules()) {
+    const bool waits = schedule.next || (!schedule.runs.empty() && !schedule.runs.back().ended);
+    if (waits) return "schedule " + name + " goes on";
+  }
   for (const auto& [id, job] : node->core().batch().jobs()) {
     if (is_terminal(job.state)) continue;
     std::string text = "job " + std::to_string(id) + " is " + batch::to_string(job.state);

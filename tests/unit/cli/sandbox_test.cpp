@@ -49,7 +49,7 @@ TEST(StableSelector, KeepsIdsAndResolvesTheRest) {
   const Json job = Json::parse(R"({"id": 42})");
   EXPECT_EQ(stable_selector("42_7", job), "42_7");
   EXPECT_EQ(stable_selector("last", job), "42");
-  EXPECT_EQ(stable_selector("count", Json::parse(R"({"id": "42_7"})")), "42_7");
+  EXPECT_EQ(stable_selector("count[7]", Json::parse(R"({"id": 42, "index": 7})")), "42_7");
 }
 
 class Copied : public testing::Test {
