@@ -64,13 +64,29 @@ std::string outcome(const Json& job) {
   return {};
 }
 
+namespace {
+
+/// `waits for 41 (extract) and 2 more`: the parents of a job that are not over yet.
+std::string waited_for(const Json& job) {
+  std::string text;
+  std::size_t count = 0;
+  for (const Json& edge : member(job, "dependencies")) {
+    if (text_of(edge, "state") != "pending") continue;
+    if (++count == 1) text = "waits for " + shown(edge, "job") + " (" + shown(edge, "name") + ')';
+  }
+  return count > 1 ? text + " and " + std::to_string(count - 1) + " more" : text;
+}
+
+}  // namespace
+
 std::string remark(const Json& job) {
   const std::string reason = shown(job, "reason");
   if (const std::string progress = array_progress(job); !progress.empty() && !is_over(job)) {
-    return progress + (reason.empty() ? "" : ": " + reason);
+    const std::string more = reason.empty() ? waited_for(job) : reason;
+    return progress + (more.empty() ? "" : ": " + more);
   }
   if (!reason.empty() || text_of(job, "state") == "finished") return reason;
-  return outcome(job);
+  return text_of(job, "state") == "pending" ? waited_for(job) : outcome(job);
 }
 
 std::string ending(const Json& job) {

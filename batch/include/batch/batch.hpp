@@ -382,6 +382,7 @@ class BatchCore {
   bool in_live_run(JobId id) const;
 
   // batch_invariants.cpp
+  void check_schedules(std::vector<std::string>& wrong) const;
   bool attempts_indexed(const ElementId& id, const Execution& one) const;
 
   // batch_why.cpp

@@ -86,7 +86,67 @@ void check_elements(const Job& job, std::vector<std::string>& wrong) {
   }
 }
 
+void check_runs(const Schedule& schedule, std::vector<std::string>& wrong) {
+  const std::string name = "schedule " + schedule.spec.name + ": ";
+  std::uint32_t before = 0;
+  for (const ScheduleRun& run : schedule.runs) {
+    if (run.number <= before || run.number > schedule.run_last) {
+      wrong.push_back(name + "numbers of runs do not ascend");
+    }
+    before = run.number;
+    if ((run.state == JobState::running) == run.ended.has_value()) {
+      wrong.push_back(name + "run " + std::to_string(run.number) +
+                      ": its state and the time of its end disagree");
+    }
+    if (run.occurrence && *run.occurrence >= schedule.due_first) {
+      wrong.push_back(name + "an occurrence is run and still due");
+    }
+  }
+  if (schedule.next && schedule.due_first > schedule.next->index) {
+    wrong.push_back(name + "an occurrence that is not yet due was decided");
+  }
+  for (const MissedOccurrences& missed : schedule.missed) {
+    if (missed.first > missed.last || missed.last >= schedule.due_first || missed.reason.empty()) {
+      wrong.push_back(name + "an occurrence is missed that was not decided, or without a reason");
+    }
+  }
+}
+
 }  // namespace
+
+/// Indices of schedules are complete, and no run goes on whose jobs are all over.
+void BatchCore::check_schedules(std::vector<std::string>& wrong) const {
+  std::size_t wakes = 0;
+  std::size_t children = 0;
+  for (const auto& [name, schedule] : schedules_) {
+    check_runs(schedule, wrong);
+    const std::string label = "schedule " + name + ": ";
+    if (name != schedule.spec.name) wrong.push_back(label + "is listed under another name");
+    if (const auto wake = wake_of(schedule)) {
+      ++wakes;
+      if (schedule_wakes_.count({*wake, name}) == 0) wrong.push_back(label + "would oversleep");
+    }
+    for (const ParentSpec& parent : schedule.spec.parents) {
+      ++children;
+      if (schedule_children_.count({parent.schedule, name}) == 0) {
+        wrong.push_back(label + "is lost by its parent");
+      }
+    }
+    for (const ScheduleRun& run : schedule.runs) {
+      const bool over = std::all_of(run.jobs.begin(), run.jobs.end(), [&](JobId id) {
+        const Job* job = find(id);
+        return job == nullptr || is_terminal(job->state);
+      });
+      if (resumed_ && ending_runs_.empty() && over && run.state == JobState::running) {
+        wrong.push_back(label + "run " + std::to_string(run.number) + " outlives its jobs");
+      }
+    }
+  }
+  if (wakes != schedule_wakes_.size()) wrong.push_back("wakes of schedules that do not exist");
+  if (children != schedule_children_.size()) {
+    wrong.push_back("children of schedules that do not exist");
+  }
+}
 
 bool BatchCore::attempts_indexed(const ElementId& id, const Execution& one) const {
   return with_live_attempts_.count(id) == (live_attempts(one) > 0 ? 1u : 0u);
@@ -136,6 +196,7 @@ std::vector<std::string> BatchCore::check_invariants() const {
   if (over != ended_.size()) wrong.push_back("the order of ends has jobs that are not ended");
   if (resumed_ && ready != ready_.size()) wrong.push_back("the queue has jobs that do not exist");
   if (names_.size() != jobs_.size()) wrong.push_back("names of jobs that do not exist");
+  check_schedules(wrong);
   return wrong;
 }
 

@@ -18,6 +18,14 @@ bool has_live_run(const Schedule& schedule) {
                      [](const ScheduleRun& run) { return run.state == JobState::running; });
 }
 
+/// And not because what it depends on can never come true, as a branch for failures that was not
+/// needed.
+bool cancelled_by_somebody(const Job& job) {
+  return job.state == JobState::cancelled &&
+         std::none_of(job.edges.begin(), job.edges.end(),
+                      [](const Edge& edge) { return edge.state == EdgeState::unsatisfiable; });
+}
+
 /// Past the last one that is due.
 std::uint64_t due_end(const Schedule& schedule, const Occurrences& series) {
   if (schedule.next) return schedule.next->index;
@@ -330,7 +338,9 @@ void BatchCore::settle_run(librm::Now now, const ScheduleRef& ref, BatchActions&
       if (!is_terminal(job->state)) return;
       run.ended = std::max(*run.ended, job->ended.value_or(now.wall));
       if (job->state == JobState::failed) run.state = JobState::failed;
-      if (job->cancel_requested && run.state != JobState::failed) run.state = JobState::cancelled;
+      if (cancelled_by_somebody(*job) && run.state != JobState::failed) {
+        run.state = JobState::cancelled;
+      }
     }
     ScheduleChangeRecord record = change_of(schedule);
     if (run.state == JobState::finished) {

@@ -274,6 +274,22 @@ TEST_F(Scheduled, ARunOfSeveralJobsEndsWithTheLastOfThem) {
   EXPECT_EQ(bench.core->find(JobId{3})->spec.name, "etl.2.load");
 }
 
+TEST_F(Scheduled, ABranchThatWasNotNeededLeavesTheRunAsItIs) {
+  ScheduleSpec etl = schedule("etl", "R2//PT1H");
+  etl.jobs = {job("load"), job("alarm").after("load", EdgeKind::not_ok)};
+  ASSERT_EQ(add(etl), "ok");
+  end("etl", 1);
+  EXPECT_EQ(bench.state(2), "cancelled: DependencyNeverSatisfied: job 1 (etl.1.load) finished");
+  EXPECT_EQ(run_of("etl", 1).state, JobState::finished);
+  bench.pass(seconds(3600));
+  bench.offer(1, "cpus:64;mem:65536");
+  bench.cancel(run_of("etl", 2).jobs.front(), "not today");
+  bench.update("3.1.1", TaskState::killed, {}, librm::TaskReason::killed_by_framework);
+  EXPECT_EQ(run_of("etl", 2).state, JobState::running) << "its alarm goes off";
+  bench.cancel(4);
+  EXPECT_EQ(run_of("etl", 2).state, JobState::cancelled);
+}
+
 TEST_F(Scheduled, ImagesFailAtOnceWithTheirReason) {
   ScheduleSpec spec = schedule("boxed", std::string("R1/") + now_text + "/PT10S");
   spec.jobs[0].image = "python:3.4.3";
