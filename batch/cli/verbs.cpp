@@ -92,8 +92,8 @@ const std::vector<Verb>& verbs() {
        define_requeue},
       {"retry", "[OPTIONS] SELECTOR...", "starts jobs that failed or were cancelled anew", "",
        define_retry},
-      {"schedule", "VERB [OPTIONS] ...", "computes when repeated work is due", "", nullptr, false,
-       schedule_verbs},
+      {"schedule", "VERB [OPTIONS] ...", "runs work again and again, by time or after other runs",
+       "", nullptr, false, schedule_verbs},
       {"node", "VERB [OPTIONS] ...", "shows all of a node: resources, tasks, its cores", "",
        nullptr, false, node_verbs},
       {"top", "[OPTIONS]", "shows what is in use, and by which jobs; q ends it",
@@ -227,7 +227,7 @@ std::string verb_list(const std::vector<Verb>& list, std::size_t prefix) {
   for (const Verb& verb : list) {
     if (verb.hidden) continue;
     std::string line = "  " + std::string(verb.name.substr(prefix));
-    line.resize(12, ' ');
+    line.resize(14, ' ');
     text += line + std::string(verb.summary) + '\n';
   }
   return text;
