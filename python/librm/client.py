@@ -21,9 +21,10 @@ from .tables import Table, Why
 __all__ = ["Cluster", "Job", "Jobs", "LibrmError", "connect"]
 
 TERMINAL = ("finished", "failed", "cancelled")
-PARENTS = ("after_ok", "after_any", "after_notok", "after_start")
+PARENTS = ("after_ok", "after_any", "after_notok", "after_start", "after_corr")
 JOB_COLUMNS = ("id", "name", "state", "reason", "node.hostname", "request", "submitted", "started",
                "ended")
+ELEMENT_COLUMNS = ("index", "state", "reason", "node.hostname", "started", "ended", "exit_code")
 NODE_COLUMNS = ("id", "hostname", "status", "total", "free", "tasks")
 ATTEMPT_COLUMNS = ("task", "name", "node", "state", "cpus", "launched", "started", "ended",
                    "cpu_seconds")
@@ -111,14 +112,18 @@ class Cluster:
                 return Table(found, JOB_COLUMNS)
 
     def job(self, selector: int | str) -> Job:
-        """A job by id, by name, or `last`, `last-2`."""
-        return Job(self, self._call("GET", f"/v1/jobs/{_quoted(selector)}")["id"])
+        """A job by id, by name, or `last`, `last-2`; an element of an array as `42_7` or
+        `train[7]`."""
+        info = self._call("GET", f"/v1/jobs/{_quoted(selector)}")
+        index = info.get("index")
+        return Job(self, info["id"] if index is None else f"{info['id']}_{index}")
 
     def attempts(self, jobs: Iterable[Job]) -> Table:
-        """What ran of these jobs: one row an attempt, as the master knows it now. `cpus` and `mem`
-        (MiB) are what it was given, `cpu_seconds` and `rss_max_bytes` what it used, once it has
-        ended; times are RFC 3339 texts, datetimes in `to_dicts()`."""
-        return Table((row for job in jobs for row in _attempts_of(job.info)), ATTEMPT_COLUMNS)
+        """What ran of these jobs, and of the elements of arrays: one row an attempt, as the master
+        knows it now. `cpus` and `mem` (MiB) are what it was given, `cpu_seconds` and
+        `rss_max_bytes` what it used, once it has ended; times are RFC 3339 texts, datetimes in
+        `to_dicts()`."""
+        return Table((row for job in jobs for row in _attempts_of(job)), ATTEMPT_COLUMNS)
 
     def nodes(self) -> Table:
         """The agents, one a row."""
@@ -169,9 +174,10 @@ class Cluster:
 
 
 class Job:
-    """A job that was submitted; its attributes are asked for when they are needed."""
+    """A job that was submitted, or an element of an array, whose id is a text such as "42_7"; its
+    attributes are asked for when they are needed."""
 
-    def __init__(self, cluster: Cluster, job_id: int) -> None:
+    def __init__(self, cluster: Cluster, job_id: int | str) -> None:
         self.cluster = cluster
         self.id = job_id
 
@@ -199,6 +205,24 @@ class Job:
     def exit_code(self) -> int | None:
         """Of its last attempt; None while it has none, or where a signal ended it."""
         return self.info["exit_code"]
+
+    def element(self, index: int) -> Job:
+        """One of an array: it is asked, waited for, and controlled as a job."""
+        return Job(self.cluster, f"{self.id}_{index}")
+
+    def elements(self, state: str | None = None) -> Table:
+        """All of an array by index, one a row; `state` is one or several, such as "failed,held"."""
+        found: list[dict[str, Any]] = []
+        cursor = None
+        while True:
+            query = {"limit": 1000, **({"state": state} if state else {}),
+                     **({"cursor": cursor} if cursor else {})}
+            page = self.cluster._call(
+                "GET", f"/v1/jobs/{self.id}/elements?" + urllib.parse.urlencode(query))
+            found += page["elements"]
+            cursor = page.get("next_cursor")
+            if not cursor:
+                return Table(found, ELEMENT_COLUMNS)
 
     def why(self) -> Why:
         """Why it is in its state; as text, one line."""
@@ -318,9 +342,16 @@ def _resolved(job: Mapping[str, Any]) -> dict[str, Any]:
     return resolved
 
 
-def _attempts_of(info: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
+def _attempts_of(job: Job) -> Iterable[dict[str, Any]]:
+    info = job.info
+    index = info.get("index")
+    if info.get("array") and index is None:
+        for element in job.elements(state="running,finished,failed,cancelled"):
+            if element["attempt"]:
+                yield from _attempts_of(job.element(element["index"]))
     for attempt in info["attempts"]:
-        yield {**attempt, "job": info["id"], "name": info["name"],
+        yield {**attempt, "job": job.id,
+               "name": info["name"] if index is None else f"{info['name']}[{index}]",
                "node": attempt["node"]["hostname"], "submitted": info["submitted"],
                "cpus": info["request"].get("cpus", 0), "mem": info["request"].get("mem", 0)}
 

@@ -27,6 +27,20 @@ def check_map(cluster):
     assert cluster.logs("pair-3") == "3-4\n" and cluster.job("pair-1").id == pairs[0].id
 
 
+def check_arrays(cluster):
+    parts = cluster.submit("echo part $RM_ARRAY_INDEX; test $RM_ARRAY_INDEX != 2", array="0-3%2",
+                           name="parts", cpus=0.5)
+    follow = cluster.submit("true", array="0-3", after_corr=parts)
+    assert parts.wait(60).state == "failed" and follow.wait(60).state == "cancelled"
+    assert [row["state"] for row in parts.elements()] == ["finished"] * 2 + ["failed", "finished"]
+    assert [row["index"] for row in parts.elements(state="failed")] == [2]
+    assert parts.element(3).logs() == cluster.logs("parts[3]") == "part 3\n"
+    assert parts.element(2).retry().wait(60).info["run"] == 2
+    assert cluster.job(f"{parts.id}_1").id == f"{parts.id}_1"
+    rows = cluster.attempts([parts])
+    assert sorted(row["name"] for row in rows) == [f"parts[{n}]" for n in (0, 1, 2, 2, 3)], rows
+
+
 def check_job_files(cluster):
     with tempfile.TemporaryDirectory() as directory:
         path = pathlib.Path(directory) / "two.toml"
@@ -149,7 +163,7 @@ def main():
         assert len(cluster.nodes()) == 2
         passed += 1
 
-        for check in (check_map, check_job_files, check_tables, check_why, check_control):
+        for check in (check_map, check_arrays, check_job_files, check_tables, check_why, check_control):
             check(cluster)
             passed += 1
     try:
