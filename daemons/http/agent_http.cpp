@@ -106,18 +106,23 @@ class AgentHttp::Impl : public std::enable_shared_from_this<AgentHttp::Impl> {
   using Handling = void (Impl::*)(const HttpRequest&, const Params&, Responder);
 
   void add(const char* pattern, Handling handling) {
-    router_.add(
-        "GET", pattern,
-        [this, handling](const HttpRequest& request, const Params& params, Responder responder) {
-          (this->*handling)(request, params, std::move(responder));
-        });
+    router_.add("GET", pattern, handler_of(handling));
+  }
+  /// One that has no query parameters.
+  void add_plain(const char* pattern, Handling handling) {
+    router_.add("GET", pattern, without_parameters(handler_of(handling)));
+  }
+  RouteHandler handler_of(Handling handling) {
+    return [this, handling](const HttpRequest& request, const Params& params, Responder responder) {
+      (this->*handling)(request, params, std::move(responder));
+    };
   }
 
   void add_routes() {
-    add("/livez", &Impl::live);
-    add("/readyz", &Impl::readiness);
-    add("/v1/version", &Impl::version);
-    add("/v1/tasks", &Impl::tasks);
+    add_plain("/livez", &Impl::live);
+    add_plain("/readyz", &Impl::readiness);
+    add_plain("/v1/version", &Impl::version);
+    add_plain("/v1/tasks", &Impl::tasks);
     add("/v1/tasks/{framework}/{task}/files", &Impl::list_files);
     add("/v1/tasks/{framework}/{task}/files/{file}", &Impl::read_named_file);
     add("/v1/tasks/{framework}/{task}/file", &Impl::read_file_at_path);
@@ -170,15 +175,9 @@ class AgentHttp::Impl : public std::enable_shared_from_this<AgentHttp::Impl> {
     const auto follow = flag_parameter(request, "follow");
     if (!follow) return tl::unexpected(follow.error());
     out.follow = *follow;
-    if (request.query.contains("offset")) {
-      const auto offset = parse_signed_number(request.parameter("offset"));
-      if (!offset || *offset == INT64_MIN) {
-        return fail(ErrorCode::invalid_argument, "query parameter 'offset' is '" +
-                                                     std::string(request.parameter("offset")) +
-                                                     "'; it must be a whole number of bytes");
-      }
-      out.offset = *offset;
-    }
+    const auto offset = offset_parameter(request);
+    if (!offset) return tl::unexpected(offset.error());
+    out.offset = offset->value_or(0);
     return out;
   }
 

@@ -33,7 +33,7 @@ class MasterBackend {
   virtual void control(batch::ControlJob request, OnResult callback) = 0;
 
   /// The number of a run that was triggered, else 0.
-  using OnSchedule = std::function<void(const Result<std::uint32_t>&)>;
+  using OnSchedule = std::function<void(const batch::Checked<std::uint32_t>&)>;
   virtual void add_schedule(batch::AddSchedule request, OnSchedule callback) = 0;
   virtual void control_schedule(batch::ControlSchedule request, OnSchedule callback) = 0;
 

@@ -42,7 +42,7 @@ HttpResponse no_job(const std::string& name) {
   return problem(Error{ErrorCode::not_found, "job '" + name + "': no such job"});
 }
 
-void answer(Responder& responder, const Result<std::uint32_t>& result) {
+void answer(Responder& responder, const batch::Checked<std::uint32_t>& result) {
   responder.reply(result ? done() : problem(result.error()));
 }
 
@@ -51,21 +51,30 @@ void put_job(MasterBackend& backend, const HttpRequest& request, bool dependent,
   auto spec = batch::chronos_job_from_json(request.body);
   if (!spec) return responder.reply(problem(spec.error()));
   if (dependent == spec->parents.empty()) {
-    return responder.reply(problem(
-        Error{ErrorCode::invalid_argument,
-              dependent ? "job " + spec->name + ": it has no parents; send it to .../iso8601"
-                        : "job " + spec->name + ": it has parents; send it to .../dependency"}));
+    const std::string detail =
+        dependent ? "job " + spec->name + ": it has no parents; send it to .../iso8601"
+                  : "job " + spec->name + ": it has parents; send it to .../dependency";
+    return responder.reply(
+        problem(batch::Refusal{{ErrorCode::invalid_argument, detail}, "/parents"}));
   }
-  backend.add_schedule(
-      {0, std::move(*spec), true, false},
-      [responder](const Result<std::uint32_t>& result) mutable { answer(responder, result); });
+  // Chronos knows two fields for the same thing.
+  const bool has_uris = Json::parse(request.body).contains("uris");
+  backend.add_schedule({0, std::move(*spec), true, false},
+                       [has_uris, responder](const batch::Checked<std::uint32_t>& result) mutable {
+                         if (result) return responder.reply(done());
+                         batch::Refusal refusal = result.error();
+                         refusal.path = batch::chronos_path(refusal.path);
+                         if (has_uris && refusal.path == "/fetch") refusal.path = "/uris";
+                         responder.reply(problem(refusal));
+                       });
 }
 
 void control(MasterBackend& backend, batch::ControlSchedule wanted, Responder responder) {
   if (find(backend, wanted.schedule) == nullptr) return responder.reply(no_job(wanted.schedule));
-  backend.control_schedule(
-      std::move(wanted),
-      [responder](const Result<std::uint32_t>& result) mutable { answer(responder, result); });
+  backend.control_schedule(std::move(wanted),
+                           [responder](const batch::Checked<std::uint32_t>& result) mutable {
+                             answer(responder, result);
+                           });
 }
 
 void list(MasterBackend& backend, Responder responder) {
@@ -230,17 +239,20 @@ void graph(MasterBackend& backend, bool dot, Responder responder) {
 void add_below(const AddRoute& add, MasterBackend& b, const std::string& root) {
   using Request = const HttpRequest&;
   using P = const Params&;
+  const auto plain = [&add](const char* method, const std::string& pattern, RouteHandler handler) {
+    add(method, pattern, without_parameters(std::move(handler)));
+  };
   for (const char* method : {"POST", "PUT"}) {
-    add(method, root + "/iso8601",
-        [&b](Request q, P, Responder r) { put_job(b, q, false, std::move(r)); });
-    add(method, root + "/dependency",
-        [&b](Request q, P, Responder r) { put_job(b, q, true, std::move(r)); });
+    plain(method, root + "/iso8601",
+          [&b](Request q, P, Responder r) { put_job(b, q, false, std::move(r)); });
+    plain(method, root + "/dependency",
+          [&b](Request q, P, Responder r) { put_job(b, q, true, std::move(r)); });
   }
-  add("GET", root + "/jobs", [&b](Request, P, Responder r) { list(b, std::move(r)); });
+  plain("GET", root + "/jobs", [&b](Request, P, Responder r) { list(b, std::move(r)); });
   add("GET", root + "/jobs/search",
       [&b](Request q, P, Responder r) { search(b, q, std::move(r)); });
-  add("GET", root + "/jobs/summary", [&b](Request, P, Responder r) { summary(b, std::move(r)); });
-  add("GET", root + "/job/{name}", [&b](Request, P p, Responder r) {
+  plain("GET", root + "/jobs/summary", [&b](Request, P, Responder r) { summary(b, std::move(r)); });
+  plain("GET", root + "/job/{name}", [&b](Request, P p, Responder r) {
     const Schedule* schedule = find(b, p.at("name"));
     if (schedule == nullptr) return r.reply(no_job(p.at("name")));
     r.reply(json_response(batch::chronos_job_to_json(*schedule)));
@@ -252,28 +264,30 @@ void add_below(const AddRoute& add, MasterBackend& b, const std::string& root) {
     wanted.arguments = std::string(q.parameter("arguments"));
     control(b, std::move(wanted), std::move(r));
   });
-  add("DELETE", root + "/job/{name}", [&b](Request, P p, Responder r) {
+  plain("DELETE", root + "/job/{name}", [&b](Request, P p, Responder r) {
     batch::ControlSchedule wanted;
     wanted.action = batch::ScheduleAction::remove;
     wanted.schedule = p.at("name");
     wanted.children = batch::OnRemove::inherit;
     control(b, std::move(wanted), std::move(r));
   });
-  add("PUT", root + "/job/success/{name}", [&b](Request, P p, Responder r) {
+  plain("PUT", root + "/job/success/{name}", [&b](Request, P p, Responder r) {
     batch::ControlSchedule wanted;
     wanted.action = batch::ScheduleAction::succeed;
     wanted.schedule = p.at("name");
     control(b, std::move(wanted), std::move(r));
   });
-  add("GET", root + "/job/stat/{name}",
-      [&b](Request, P p, Responder r) { job_statistics(b, p.at("name"), std::move(r)); });
-  add("GET", root + "/stats/{statistic}",
-      [&b](Request, P p, Responder r) { all_statistics(b, p.at("statistic"), std::move(r)); });
-  add("DELETE", root + "/task/kill/{name}",
-      [&b](Request, P p, Responder r) { kill(b, p.at("name"), std::move(r)); });
-  add("GET", root + "/graph/dot", [&b](Request, P, Responder r) { graph(b, true, std::move(r)); });
-  add("GET", root + "/graph/csv", [&b](Request, P, Responder r) { graph(b, false, std::move(r)); });
-  add("GET", root + "/leader", [&b](Request, P, Responder r) {
+  plain("GET", root + "/job/stat/{name}",
+        [&b](Request, P p, Responder r) { job_statistics(b, p.at("name"), std::move(r)); });
+  plain("GET", root + "/stats/{statistic}",
+        [&b](Request, P p, Responder r) { all_statistics(b, p.at("statistic"), std::move(r)); });
+  plain("DELETE", root + "/task/kill/{name}",
+        [&b](Request, P p, Responder r) { kill(b, p.at("name"), std::move(r)); });
+  plain("GET", root + "/graph/dot",
+        [&b](Request, P, Responder r) { graph(b, true, std::move(r)); });
+  plain("GET", root + "/graph/csv",
+        [&b](Request, P, Responder r) { graph(b, false, std::move(r)); });
+  plain("GET", root + "/leader", [&b](Request, P, Responder r) {
     r.reply(json_response({{"leader", b.http_address()}}));
   });
 }

@@ -47,30 +47,35 @@ class MasterHttp::Impl {
   using Handling = void (Impl::*)(const HttpRequest&, const Params&, Responder);
 
   void add(const char* method, const char* pattern, Handling handling) {
-    router_.add(
-        method, pattern,
-        [this, handling](const HttpRequest& request, const Params& params, Responder responder) {
-          if (!backend_.ready() && request.segments.front() == "v1") {
-            return responder.reply(problem(not_ready()));
-          }
-          (this->*handling)(request, params, std::move(responder));
-        });
+    router_.add(method, pattern, handler_of(handling));
+  }
+  /// One that has no query parameters.
+  void add_plain(const char* method, const char* pattern, Handling handling) {
+    router_.add(method, pattern, without_parameters(handler_of(handling)));
+  }
+  RouteHandler handler_of(Handling handling) {
+    return [this, handling](const HttpRequest& request, const Params& params, Responder responder) {
+      if (!backend_.ready() && request.segments.front() == "v1") {
+        return responder.reply(problem(not_ready()));
+      }
+      (this->*handling)(request, params, std::move(responder));
+    };
   }
 
   void add_routes() {
-    add("GET", "/livez", &Impl::live);
-    add("GET", "/readyz", &Impl::readiness);
-    add("GET", "/v1/version", &Impl::version);
-    add("GET", "/v1/state", &Impl::state);
-    add("GET", "/v1/nodes", &Impl::nodes);
-    add("GET", "/v1/nodes/{id}", &Impl::node);
-    add("GET", "/v1/frameworks", &Impl::frameworks);
+    add_plain("GET", "/livez", &Impl::live);
+    add_plain("GET", "/readyz", &Impl::readiness);
+    add_plain("GET", "/v1/version", &Impl::version);
+    add_plain("GET", "/v1/state", &Impl::state);
+    add_plain("GET", "/v1/nodes", &Impl::nodes);
+    add_plain("GET", "/v1/nodes/{id}", &Impl::node);
+    add_plain("GET", "/v1/frameworks", &Impl::frameworks);
     add("GET", "/v1/events", &Impl::events);
     add("GET", "/v1/jobs", &Impl::list_jobs);
     add("POST", "/v1/jobs", &Impl::submit);
-    add("GET", "/v1/jobs/{job}", &Impl::job);
+    add_plain("GET", "/v1/jobs/{job}", &Impl::job);
     add("GET", "/v1/jobs/{job}/elements", &Impl::elements);
-    add("GET", "/v1/jobs/{job}/why", &Impl::why);
+    add_plain("GET", "/v1/jobs/{job}/why", &Impl::why);
     add("GET", "/v1/jobs/{job}/logs", &Impl::logs);
     add_control<batch::JobAction::cancel>("cancel");
     add_control<batch::JobAction::hold>("hold");
@@ -93,7 +98,7 @@ class MasterHttp::Impl {
   template <batch::JobAction action>
   void add_control(const char* verb) {
     const std::string pattern = std::string("/v1/jobs/{job}/") + verb;
-    add("POST", pattern.c_str(), &Impl::control<action>);
+    add_plain("POST", pattern.c_str(), &Impl::control<action>);
   }
 
   JobEvents::Source event_source() {
@@ -355,20 +360,28 @@ class MasterHttp::Impl {
     auto specs = batch::job_specs_from_json(request.body,
                                             ndjson ? batch::JobText::ndjson : batch::JobText::json);
     if (!specs) return responder.reply(problem(specs.error()));
+    const bool alone = !ndjson && specs->size() == 1 && !Json::parse(request.body).contains("jobs");
     std::vector<std::string> names;
     if (*dry_run) {
       for (const auto& spec : *specs) names.push_back(spec.name);
     }
     backend_.submit(std::move(*specs), key, *dry_run,
-                    [this, responder, names, dry = *dry_run,
+                    [this, responder, names, alone, dry = *dry_run,
                      following = *follow](const batch::SubmitAnswer& answer) mutable {
-                      on_submitted(answer, responder, names, dry, following);
+                      on_submitted(answer, responder, names, alone, dry, following);
                     });
   }
 
+  /// A job that is not in a list stands at the root of its document.
+  static batch::Refusal in_document(batch::Refusal refusal, bool alone) {
+    constexpr std::string_view first = "/jobs/0";
+    if (alone && refusal.path.starts_with(first)) refusal.path.erase(0, first.size());
+    return refusal;
+  }
+
   void on_submitted(const batch::SubmitAnswer& answer, Responder& responder,
-                    const std::vector<std::string>& names, bool dry_run, bool follow) {
-    if (!answer.jobs) return responder.reply(problem(answer.jobs.error()));
+                    const std::vector<std::string>& names, bool alone, bool dry_run, bool follow) {
+    if (!answer.jobs) return responder.reply(problem(in_document(answer.jobs.error(), alone)));
     Json list = Json::array();
     if (dry_run) {
       for (const std::string& name : names) list.push_back({{"id", nullptr}, {"name", name}});
@@ -385,17 +398,13 @@ class MasterHttp::Impl {
 
   template <batch::JobAction action>
   void control(const HttpRequest& request, const Params& params, Responder responder) {
-    std::string reason;
-    if (!request.body.empty()) {
-      const auto read = reason_of(request.body);
-      if (!read) return responder.reply(problem(read.error()));
-      reason = *read;
-    }
+    const auto reason = batch::text_field_from_json(request.body, "reason");
+    if (!reason) return responder.reply(problem(reason.error()));
     const auto found = select(params.at("job"));
     if (!found) return responder.reply(problem(found.error()));
     Selected one{nullptr, found->elements};
     backend_.control(
-        {0, action, found->job->id, reason, found->elements},
+        {0, action, found->job->id, *reason, found->elements},
         [this, id = found->job->id, one, responder](const Result<void>& result) mutable {
           if (!result) return responder.reply(problem(result.error()));
           one.job = batch().find(id);
@@ -404,29 +413,15 @@ class MasterHttp::Impl {
         });
   }
 
-  static batch::InputResult<std::string> reason_of(const std::string& body) {
-    const auto refuse = [](const std::string& path, const std::string& detail) {
-      return tl::unexpected(batch::InputError{Error{ErrorCode::invalid_argument, detail},
-                                              {batch::FieldError{path, detail}}});
-    };
-    if (body.size() > 64 << 10) return refuse("", "a reason of more than 64 KiB");
-    const Json json = Json::parse(body, nullptr, false);
-    if (!json.is_object()) return refuse("", "the body must be a JSON object or empty");
-    std::string reason;
-    for (const auto& [name, value] : json.items()) {
-      if (name != "reason")
-        return refuse("/" + name, "unknown field '" + name + "'; there is 'reason'");
-      if (!value.is_string()) return refuse("/reason", "reason must be text");
-      reason = value.get<std::string>();
-    }
-    return reason;
-  }
-
   // --- logs and events ---
 
   void logs(const HttpRequest& request, const Params& params, Responder responder) {
     const auto known = check_parameters(request, {"stream", "offset", "follow", "attempt"});
     if (!known) return responder.reply(problem(known.error()));
+    const auto offset = offset_parameter(request);
+    if (!offset) return responder.reply(problem(offset.error()));
+    const auto follow = flag_parameter(request, "follow");
+    if (!follow) return responder.reply(problem(follow.error()));
     const auto attempt = number_parameter(request, "attempt", 1, UINT32_MAX);
     if (!attempt) return responder.reply(problem(attempt.error()));
     std::string stream(request.parameter("stream"));

@@ -2,7 +2,9 @@
 #include "http/parameters.hpp"
 
 #include <string>
+#include <utility>
 
+#include "http/problem.hpp"
 #include "http/text.hpp"
 
 namespace librm::http {
@@ -22,6 +24,25 @@ Result<void> check_parameters(const HttpRequest& request,
                     (all.empty() ? "there are none here" : "there are " + all));
   }
   return {};
+}
+
+RouteHandler without_parameters(RouteHandler handler) {
+  return [handler = std::move(handler)](const HttpRequest& request, const Params& params,
+                                        Responder responder) {
+    if (auto ok = check_parameters(request, {}); !ok) {
+      return responder.reply(problem(ok.error()));
+    }
+    handler(request, params, std::move(responder));
+  };
+}
+
+Result<std::optional<std::int64_t>> offset_parameter(const HttpRequest& request) {
+  const auto found = request.query.find("offset");
+  if (found == request.query.end()) return std::nullopt;
+  const auto offset = parse_signed_number(found->second);
+  if (offset && *offset != INT64_MIN) return offset;
+  return fail(ErrorCode::invalid_argument, "query parameter 'offset' is '" + found->second +
+                                               "'; it must be a whole number of bytes");
 }
 
 Result<bool> flag_parameter(const HttpRequest& request, std::string_view name) {

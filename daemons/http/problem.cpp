@@ -85,6 +85,11 @@ HttpResponse problem(const Error& error, const std::vector<batch::FieldError>& f
   return {status, "application/problem+json", {}, dump(document)};
 }
 
+HttpResponse problem(const batch::Refusal& refusal) {
+  if (refusal.path.empty()) return problem(refusal, {}, 0);
+  return problem(refusal, {batch::FieldError{refusal.path, refusal.message}}, 0);
+}
+
 HttpResponse problem(const batch::InputError& error) { return problem(error.error, error.fields); }
 
 }  // namespace librm::http

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "batch/batch.hpp"
 #include "batch/edge/input.hpp"
 #include "http/exchange.hpp"
 #include "librm/base/result.hpp"
@@ -18,5 +19,7 @@ int http_status(ErrorCode code);
 HttpResponse problem(const Error& error, const std::vector<batch::FieldError>& fields = {},
                      int status = 0);
 HttpResponse problem(const batch::InputError& error);
+/// Blames the refusal's field, if it has one.
+HttpResponse problem(const batch::Refusal& refusal);
 
 }  // namespace librm::http

@@ -3,6 +3,7 @@
 
 #include <set>
 
+#include "batch/edge/job_json.hpp"
 #include "batch/edge/schedule_json.hpp"
 #include "batch/edge/units.hpp"
 #include "http/json.hpp"
@@ -46,6 +47,13 @@ void list(MasterBackend& backend, Responder responder) {
   responder.reply(json_response({{"schedules", std::move(all)}}));
 }
 
+/// Where only one job is given, it is called `job`.
+batch::Refusal in_document(batch::Refusal refusal, bool one) {
+  constexpr std::string_view first = "/jobs/0";
+  if (one && refusal.path.starts_with(first)) refusal.path.replace(0, first.size(), "/job");
+  return refusal;
+}
+
 /// POST adds, PUT replaces what may be there.
 void add_schedule(MasterBackend& backend, const HttpRequest& request, const std::string& name,
                   bool replace, Responder responder) {
@@ -57,13 +65,15 @@ void add_schedule(MasterBackend& backend, const HttpRequest& request, const std:
   auto spec = batch::schedule_spec_from_json(request.body, name);
   if (!spec) return responder.reply(problem(spec.error()));
   const std::string added = spec->name;
-  backend.add_schedule(
-      {0, std::move(*spec), replace, *dry_run},
-      [&backend, added, dry = *dry_run, responder](const Result<std::uint32_t>& result) mutable {
-        if (!result) return responder.reply(problem(result.error()));
-        if (!dry) return reply_schedule(backend, added, responder, 201);
-        responder.reply(json_response({{"name", added}, {"dry_run", true}}));
-      });
+  const bool one = Json::parse(request.body).contains("job");
+  backend.add_schedule({0, std::move(*spec), replace, *dry_run},
+                       [&backend, added, dry = *dry_run, one,
+                        responder](const batch::Checked<std::uint32_t>& result) mutable {
+                         if (!result)
+                           return responder.reply(problem(in_document(result.error(), one)));
+                         if (!dry) return reply_schedule(backend, added, responder, 201);
+                         responder.reply(json_response({{"name", added}, {"dry_run", true}}));
+                       });
 }
 
 void next(MasterBackend& backend, const HttpRequest& request, const std::string& name,
@@ -86,7 +96,8 @@ void control(MasterBackend& backend, batch::ScheduleAction action, const std::st
   wanted.action = action;
   wanted.schedule = name;
   backend.control_schedule(
-      std::move(wanted), [&backend, name, responder](const Result<std::uint32_t>& result) mutable {
+      std::move(wanted),
+      [&backend, name, responder](const batch::Checked<std::uint32_t>& result) mutable {
         if (!result) return responder.reply(problem(result.error()));
         reply_schedule(backend, name, responder, 200);
       });
@@ -96,19 +107,12 @@ void trigger(MasterBackend& backend, const HttpRequest& request, const std::stri
              Responder responder) {
   batch::ControlSchedule wanted;
   wanted.schedule = name;
-  if (!request.body.empty()) {
-    const Json body = Json::parse(request.body, nullptr, false);
-    const bool good = request.body.size() <= 64 << 10 && body.is_object() &&
-                      body.size() == body.count("arguments") &&
-                      (body.empty() || body["arguments"].is_string());
-    if (!good) {
-      return responder.reply(problem(Error{ErrorCode::invalid_argument,
-                                           "the body must be empty or {\"arguments\": \"...\"}"}));
-    }
-    if (!body.empty()) wanted.arguments = body["arguments"].get<std::string>();
-  }
+  auto arguments = batch::text_field_from_json(request.body, "arguments");
+  if (!arguments) return responder.reply(problem(arguments.error()));
+  wanted.arguments = std::move(*arguments);
   backend.control_schedule(
-      std::move(wanted), [&backend, name, responder](const Result<std::uint32_t>& result) mutable {
+      std::move(wanted),
+      [&backend, name, responder](const batch::Checked<std::uint32_t>& result) mutable {
         if (!result) return responder.reply(problem(result.error()));
         Json jobs = Json::array();
         if (const Schedule* schedule = find(backend, name)) {
@@ -142,11 +146,11 @@ void remove(MasterBackend& backend, const HttpRequest& request, const std::strin
   if (const Schedule* schedule = find(backend, name)) {
     before = batch::schedule_to_json(*schedule, backend.core().batch());
   }
-  backend.control_schedule(std::move(wanted),
-                           [before, responder](const Result<std::uint32_t>& result) mutable {
-                             if (!result) return responder.reply(problem(result.error()));
-                             responder.reply(json_response(std::move(before)));
-                           });
+  backend.control_schedule(
+      std::move(wanted), [before, responder](const batch::Checked<std::uint32_t>& result) mutable {
+        if (!result) return responder.reply(problem(result.error()));
+        responder.reply(json_response(std::move(before)));
+      });
 }
 
 // --- the graph ---
@@ -304,12 +308,17 @@ void add_schedule_routes(const AddRoute& add, MasterBackend& backend) {
   add("GET", "/v1/graph", [&backend](const HttpRequest& request, const Params&, Responder r) {
     graph(backend, request, std::move(r));
   });
-  add("GET", "/v1/schedules",
-      [&backend](const HttpRequest&, const Params&, Responder r) { list(backend, std::move(r)); });
+  const auto add_plain = [&add](const char* method, const std::string& pattern,
+                                RouteHandler handler) {
+    add(method, pattern, without_parameters(std::move(handler)));
+  };
+  add_plain("GET", "/v1/schedules", [&backend](const HttpRequest&, const Params&, Responder r) {
+    list(backend, std::move(r));
+  });
   add("POST", "/v1/schedules", [&backend](const HttpRequest& request, const Params&, Responder r) {
     add_schedule(backend, request, "", false, std::move(r));
   });
-  add("GET", one, [&backend](const HttpRequest&, const Params& params, Responder r) {
+  add_plain("GET", one, [&backend](const HttpRequest&, const Params& params, Responder r) {
     reply_schedule(backend, params.at("schedule"), r, 200);
   });
   add("PUT", one, [&backend](const HttpRequest& request, const Params& params, Responder r) {
@@ -322,18 +331,18 @@ void add_schedule_routes(const AddRoute& add, MasterBackend& backend) {
       [&backend](const HttpRequest& request, const Params& params, Responder r) {
         next(backend, request, params.at("schedule"), std::move(r));
       });
-  add("POST", one + "/trigger",
-      [&backend](const HttpRequest& request, const Params& params, Responder r) {
-        trigger(backend, request, params.at("schedule"), std::move(r));
-      });
+  add_plain("POST", one + "/trigger",
+            [&backend](const HttpRequest& request, const Params& params, Responder r) {
+              trigger(backend, request, params.at("schedule"), std::move(r));
+            });
   using Action = batch::ScheduleAction;
   for (const auto& [verb, action] :
        {std::pair("/pause", Action::pause), std::pair("/resume", Action::resume),
         std::pair("/succeed", Action::succeed)}) {
-    add("POST", one + verb,
-        [&backend, wanted = action](const HttpRequest&, const Params& params, Responder r) {
-          control(backend, wanted, params.at("schedule"), std::move(r));
-        });
+    add_plain("POST", one + verb,
+              [&backend, wanted = action](const HttpRequest&, const Params& params, Responder r) {
+                control(backend, wanted, params.at("schedule"), std::move(r));
+              });
   }
 }
 

@@ -35,7 +35,9 @@ Result<void> parse_query(Target& target) {
     const auto value =
         percent_decode(equals == pair.npos ? std::string_view() : pair.substr(equals + 1), true);
     if (!name || !value) return malformed("'%' without two hexadecimal digits in the query");
-    target.query.insert_or_assign(*name, *value);
+    if (!target.query.emplace(*name, *value).second) {
+      return malformed("parameter '" + *name + "' comes twice");
+    }
   }
   return {};
 }

@@ -67,7 +67,7 @@ class MasterService {
               OnSubmit callback);
   void control(batch::ControlJob wanted, OnResult callback);
   /// Their `request` is filled in. The answer is the number of a run that was triggered, else 0.
-  using OnSchedule = std::function<void(const Result<std::uint32_t>&)>;
+  using OnSchedule = std::function<void(const batch::Checked<std::uint32_t>&)>;
   void add_schedule(batch::AddSchedule request, OnSchedule callback);
   void control_schedule(batch::ControlSchedule request, OnSchedule callback);
   void mark_agent_gone(AgentId agent, OnResult callback);

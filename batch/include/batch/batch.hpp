@@ -101,10 +101,18 @@ using BatchEvent = std::variant<librm::Tick, SubmitJobs, ControlJob, AddSchedule
 
 // --- what is wanted done ---
 
+/// An error, and the field at fault as a JSON pointer into the request, where there is one:
+/// `/jobs/0/role` of a submission, `/epsilon` and `/jobs/0/role` of a schedule.
+struct Refusal : librm::Error {
+  std::string path;
+};
+template <class T>
+using Checked = tl::expected<T, Refusal>;
+
 struct SubmitAnswer {
   std::uint64_t request = 0;
   /// Ids in the order of the request, none for a dry run; the error names the job and field.
-  librm::Result<std::vector<JobId>> jobs;
+  Checked<std::vector<JobId>> jobs;
   bool repeated = false;  ///< answered from the idempotency key
 };
 
@@ -117,7 +125,7 @@ struct ControlAnswer {
 /// Of AddSchedule and ControlSchedule.
 struct ScheduleAnswer {
   std::uint64_t request = 0;
-  librm::Result<std::uint32_t> run;  ///< that was triggered, else 0
+  Checked<std::uint32_t> run;  ///< that was triggered, else 0
 };
 
 /// A job, or an element of an array, changed: for event streams. Durable like every output. What
@@ -267,14 +275,14 @@ class BatchCore {
   void persist(BatchRecord record, BatchActions& out);
 
   // batch_submit.cpp
-  librm::Result<std::vector<JobId>> submit(librm::Now now, const SubmitJobs& request,
-                                           bool& repeated, BatchActions& out);
-  librm::Result<std::vector<Job>> prepare(librm::Now now, const SubmitJobs& request);
+  Checked<std::vector<JobId>> submit(librm::Now now, const SubmitJobs& request, bool& repeated,
+                                     BatchActions& out);
+  Checked<std::vector<Job>> prepare(librm::Now now, const SubmitJobs& request) const;
   void welcome(librm::Now now, const std::vector<JobId>& ids, BatchActions& out);
-  librm::Result<std::vector<JobId>> repeat_submission(const std::vector<JobId>& known,
-                                                      const SubmitJobs& request) const;
-  librm::Result<void> check_submission(const SubmitJobs& request,
-                                       const std::vector<JobSpec>& specs) const;
+  Checked<std::vector<JobId>> repeat_submission(const std::vector<JobId>& known,
+                                                const SubmitJobs& request) const;
+  Checked<void> check_submission(const SubmitJobs& request,
+                                 const std::vector<JobSpec>& specs) const;
   librm::Result<std::vector<Edge>> resolve(
       const std::vector<JobSpec>& specs, const JobSpec& spec,
       const std::map<std::string_view, std::size_t>& by_name) const;
@@ -329,9 +337,9 @@ class BatchCore {
                  BatchActions& out);
   void start_after_parents(librm::Now now, const std::string& name, BatchActions& out);
   bool may_start(librm::Now now, const Schedule& schedule, BatchActions& out);
-  librm::Result<std::uint32_t> start_run(librm::Now now, const std::string& name, ScheduleRun run,
-                                         const std::string& arguments, ScheduleRunRecord record,
-                                         BatchActions& out);
+  Checked<std::uint32_t> start_run(librm::Now now, const std::string& name, ScheduleRun run,
+                                   const std::string& arguments, ScheduleRunRecord record,
+                                   BatchActions& out);
   std::vector<JobSpec> run_jobs(const Schedule& schedule, std::uint32_t run,
                                 const std::string& arguments) const;
   void settle_runs(librm::Now now, BatchActions& out);
@@ -340,11 +348,12 @@ class BatchCore {
   Occurrences occurrences_of(const Schedule& schedule) const;
 
   // batch_schedule_control.cpp: schedules added, changed and removed
-  librm::Result<void> add_schedule(librm::Now now, const AddSchedule& request, BatchActions& out);
+  Checked<void> add_schedule(librm::Now now, const AddSchedule& request, BatchActions& out);
   librm::Result<void> check_schedule(librm::Now now, ScheduleSpec& spec) const;
+  static Checked<void> check_schedule_jobs(const ScheduleSpec& spec);
   librm::Result<void> check_parents(const ScheduleSpec& spec) const;
-  librm::Result<std::uint32_t> control_schedule(librm::Now now, const ControlSchedule& request,
-                                                BatchActions& out);
+  Checked<std::uint32_t> control_schedule(librm::Now now, const ControlSchedule& request,
+                                          BatchActions& out);
   librm::Result<void> remove_schedule(librm::Now now, const std::string& name, OnRemove children,
                                       BatchActions& out);
   void inherit(librm::Now now, const Schedule& removed, const std::string& child,

@@ -15,6 +15,8 @@ using librm::Result;
 namespace {
 
 constexpr std::size_t name_size_max = 100;
+constexpr std::size_t job_name_size_max = 128;
+constexpr std::size_t run_digits_max = 10;
 constexpr std::size_t parents_max = 100;
 constexpr std::size_t jobs_max = 1000;
 constexpr librm::Duration epsilon_max = librm::seconds(366ll * 86'400);
@@ -41,7 +43,7 @@ void BatchCore::changed(const std::string& schedule, BatchActions& out) const {
   out.output(ScheduleChanged{schedule});
 }
 
-/// Fills in what was left out, and says what is wrong.
+/// Fills in what was left out, and says what is wrong; the error begins with the field.
 Result<void> BatchCore::check_schedule(librm::Now now, ScheduleSpec& spec) const {
   if (spec.name.size() > name_size_max) {
     return wrong("name: " + std::to_string(spec.name.size()) + " bytes, at most " +
@@ -50,23 +52,15 @@ Result<void> BatchCore::check_schedule(librm::Now now, ScheduleSpec& spec) const
   if (spec.name.empty()) return wrong("name: is missing");
   JobSpec named;
   named.name = spec.name;
+  named.description = spec.description;
   named.command.value = "true";
   if (auto ok = check_spec(named); !ok) return ok;
   if (spec.epsilon.ns < 0 || spec.epsilon > epsilon_max) {
-    return wrong("epsilon: is outside of 0 to 366 days");
+    return wrong("epsilon: " + text::span(spec.epsilon) + " is outside of 0 to 366 days");
   }
   if (spec.catch_up_max < 1 || spec.catch_up_max > catch_up_limit) {
     return wrong("catch_up_max: " + std::to_string(spec.catch_up_max) +
                  " is outside of 1 to 10000");
-  }
-  if (spec.jobs.empty()) return wrong("jobs: the list is empty");
-  if (spec.jobs.size() > jobs_max) {
-    return wrong("jobs: " + std::to_string(spec.jobs.size()) + ", at most 1000");
-  }
-  for (std::size_t i = 0; i < spec.jobs.size(); ++i) {
-    if (spec.jobs.size() > 1 && spec.jobs[i].name.empty()) {
-      return wrong(label_of(spec.jobs, i) + ": name: is missing; each of several jobs needs one");
-    }
   }
   if (!spec.expression) {
     if (spec.parents.empty()) return wrong("schedule: is missing, and there are no parents");
@@ -91,9 +85,44 @@ Result<void> BatchCore::check_schedule(librm::Now now, ScheduleSpec& spec) const
   return {};
 }
 
+/// How many there are, and that the names are good ones, of all of their runs, too.
+Checked<void> BatchCore::check_schedule_jobs(const ScheduleSpec& spec) {
+  const auto refuse = [](std::string what, std::string path) {
+    return tl::unexpected(Refusal{{ErrorCode::invalid_argument, std::move(what)}, std::move(path)});
+  };
+  if (spec.jobs.empty()) return refuse("jobs: the list is empty", "/jobs");
+  if (spec.jobs.size() > jobs_max) {
+    return refuse("jobs: " + std::to_string(spec.jobs.size()) + ", at most 1000", "/jobs");
+  }
+  for (std::size_t i = 0; i < spec.jobs.size(); ++i) {
+    JobSpec named;
+    named.name = spec.jobs[i].name;
+    named.command.value = "true";
+    if (auto ok = check_spec(named); !ok) {
+      return refuse(label_of(spec.jobs, i) + ": " + ok.error().message,
+                    "/jobs/" + std::to_string(i) + "/name");
+    }
+  }
+  if (spec.jobs.size() == 1) return {};
+  const std::size_t prefix_size_max = spec.name.size() + 2 + run_digits_max;
+  for (std::size_t i = 0; i < spec.jobs.size(); ++i) {
+    const std::string& name = spec.jobs[i].name;
+    const std::string field = label_of(spec.jobs, i) + ": name: ";
+    const std::string path = "/jobs/" + std::to_string(i) + "/name";
+    if (name.empty()) return refuse(field + "is missing; each of several jobs needs one", path);
+    if (prefix_size_max + name.size() <= job_name_size_max) continue;
+    return refuse(field + std::to_string(name.size()) + " bytes, at most " +
+                      std::to_string(job_name_size_max - prefix_size_max) +
+                      ", as its runs are named SCHEDULE.RUN.JOB",
+                  path);
+  }
+  return {};
+}
+
 Result<void> BatchCore::check_parents(const ScheduleSpec& spec) const {
   if (spec.parents.size() > parents_max) {
-    return wrong("parents: " + std::to_string(spec.parents.size()) + ", at most 100");
+    return wrong(std::string("after_") + to_string(spec.parents[parents_max].kind) + ": " +
+                 std::to_string(spec.parents.size()) + " parents together, at most 100");
   }
   std::set<std::string> seen;
   for (const ParentSpec& parent : spec.parents) {
@@ -109,44 +138,51 @@ Result<void> BatchCore::check_parents(const ScheduleSpec& spec) const {
     }
   }
   // Whoever is reached from the parents upwards must not be this one.
-  std::vector<std::string> path(seen.begin(), seen.end());
   std::set<std::string> visited;
-  while (!path.empty()) {
-    const std::string name = path.back();
-    path.pop_back();
-    if (name == spec.name) return wrong("parents: it would wait for itself by way of its parents");
-    if (!visited.insert(name).second) continue;
-    const auto found = schedules_.find(name);
-    if (found == schedules_.end()) continue;
-    for (const ParentSpec& parent : found->second.spec.parents) path.push_back(parent.schedule);
+  for (const ParentSpec& first : spec.parents) {
+    std::vector<std::string> path{first.schedule};
+    while (!path.empty()) {
+      const std::string name = path.back();
+      path.pop_back();
+      if (name == spec.name) {
+        return wrong(std::string("after_") + to_string(first.kind) +
+                     ": it would wait for itself by way of " + text::quoted(first.schedule));
+      }
+      if (!visited.insert(name).second) continue;
+      const auto found = schedules_.find(name);
+      if (found == schedules_.end()) continue;
+      for (const ParentSpec& parent : found->second.spec.parents) path.push_back(parent.schedule);
+    }
   }
   return {};
 }
 
-Result<void> BatchCore::add_schedule(librm::Now now, const AddSchedule& request,
-                                     BatchActions& out) {
+Checked<void> BatchCore::add_schedule(librm::Now now, const AddSchedule& request,
+                                      BatchActions& out) {
   Schedule schedule;
   schedule.spec = request.spec;
   ScheduleSpec& spec = schedule.spec;
   const std::string label = "schedule " + text::quoted(spec.name) + ": ";
-  const auto blame = [&](const librm::Error& error) {
-    return fail(error.code, label + error.message);
+  const auto blame = [&](const librm::Error& error, std::string path = "") {
+    return tl::unexpected(Refusal{{error.code, label + error.message}, std::move(path)});
   };
   const bool begins_now = spec.expression && !spec.expression->start;
   for (JobSpec& job : spec.jobs) job = with_defaults(std::move(job));
-  if (auto ok = check_schedule(now, spec); !ok) return blame(ok.error());
+  if (auto ok = check_schedule(now, spec); !ok) {
+    return blame(ok.error(), field_path(ok.error().message));
+  }
+  if (auto ok = check_schedule_jobs(spec); !ok) return blame(ok.error(), ok.error().path);
   const auto known = schedules_.find(spec.name);
   if (known != schedules_.end() && !request.replace) {
-    return fail(ErrorCode::already_exists, label + "there is one of that name already");
+    return blame({ErrorCode::already_exists, "there is one of that name already"}, "/name");
   }
   if (storage_low_) {
-    return fail(ErrorCode::unavailable,
-                label + "nothing is taken: the disk of the journal is nearly full");
+    return blame(
+        {ErrorCode::unavailable, "nothing is taken: the disk of the journal is nearly full"});
   }
   if (known == schedules_.end() && schedules_.size() >= options_.schedules_max) {
-    return fail(ErrorCode::resource_exhausted, label + "there are " +
-                                                   std::to_string(schedules_.size()) +
-                                                   " schedules, which is the limit");
+    return blame({ErrorCode::resource_exhausted, "there are " + std::to_string(schedules_.size()) +
+                                                     " schedules, which is the limit"});
   }
   schedule.added = now.wall;
   for (const ParentSpec& parent : spec.parents) {
@@ -181,7 +217,7 @@ Result<void> BatchCore::add_schedule(librm::Now now, const AddSchedule& request,
   // A run's jobs as they would be submitted: what is wrong is said now, not at night.
   SubmitJobs jobs;
   jobs.jobs = run_jobs(schedule, schedule.run_last + 1, "");
-  if (auto ok = prepare(now, jobs); !ok) return blame(ok.error());
+  if (auto ok = prepare(now, jobs); !ok) return blame(ok.error(), ok.error().path);
   if (request.dry_run) return {};
   const std::string name = spec.name;
   persist(ScheduleRecord{std::move(schedule)}, out);
@@ -191,15 +227,16 @@ Result<void> BatchCore::add_schedule(librm::Now now, const AddSchedule& request,
   return {};
 }
 
-Result<std::uint32_t> BatchCore::control_schedule(librm::Now now, const ControlSchedule& request,
-                                                  BatchActions& out) {
+Checked<std::uint32_t> BatchCore::control_schedule(librm::Now now, const ControlSchedule& request,
+                                                   BatchActions& out) {
   const std::string& name = request.schedule;
-  const auto found = schedules_.find(name);
-  if (found == schedules_.end()) {
-    return fail(ErrorCode::not_found, "schedule " + text::quoted(name) + ": no such schedule");
-  }
-  const Schedule& schedule = found->second;
   const std::string label = "schedule " + text::quoted(name) + ": ";
+  const auto refuse = [&](const librm::Error& error, std::string path = "") {
+    return tl::unexpected(Refusal{{error.code, label + error.message}, std::move(path)});
+  };
+  const auto found = schedules_.find(name);
+  if (found == schedules_.end()) return refuse({ErrorCode::not_found, "no such schedule"});
+  const Schedule& schedule = found->second;
   ScheduleChangeRecord record = change_of(schedule);
   ScheduleRunRecord start;
   start.due_first = schedule.due_first;
@@ -228,13 +265,23 @@ Result<std::uint32_t> BatchCore::control_schedule(librm::Now now, const ControlS
       }
       break;
     }
-    case ScheduleAction::trigger:
+    case ScheduleAction::trigger: {
       if (!request.arguments.empty() && schedule.spec.jobs.size() != 1) {
-        return fail(ErrorCode::invalid_argument, label + "arguments: it has " +
-                                                     std::to_string(schedule.spec.jobs.size()) +
-                                                     " jobs, and only a single one can take them");
+        return refuse({ErrorCode::invalid_argument,
+                       "arguments: it has " + std::to_string(schedule.spec.jobs.size()) +
+                           " jobs, and only a single one can take them"},
+                      "/arguments");
+      }
+      // A run that cannot start is remembered when it is due, but not when somebody asks for it.
+      SubmitJobs jobs;
+      jobs.jobs = run_jobs(schedule, schedule.run_last + 1, request.arguments);
+      if (auto ok = prepare(now, jobs); !ok) {
+        const bool at_fault =
+            !request.arguments.empty() && ok.error().code == ErrorCode::invalid_argument;
+        return refuse(ok.error(), at_fault ? "/arguments" : "");
       }
       return start_run(now, name, std::move(run), request.arguments, std::move(start), out);
+    }
     case ScheduleAction::succeed:
       run.number = schedule.run_last + 1;
       run.started = now.wall;
@@ -253,7 +300,7 @@ Result<std::uint32_t> BatchCore::control_schedule(librm::Now now, const ControlS
       return schedule.run_last;
     case ScheduleAction::remove:
       if (auto removed = remove_schedule(now, name, request.children, out); !removed) {
-        return tl::unexpected(removed.error());
+        return tl::unexpected(Refusal{removed.error(), ""});
       }
       return 0u;
   }

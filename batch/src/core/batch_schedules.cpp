@@ -271,9 +271,9 @@ std::vector<JobSpec> BatchCore::run_jobs(const Schedule& schedule, std::uint32_t
 }
 
 /// `record` has what the schedule is afterwards, but for the run. The error is the run's, too.
-Result<std::uint32_t> BatchCore::start_run(librm::Now now, const std::string& name, ScheduleRun run,
-                                           const std::string& arguments, ScheduleRunRecord record,
-                                           BatchActions& out) {
+Checked<std::uint32_t> BatchCore::start_run(librm::Now now, const std::string& name,
+                                            ScheduleRun run, const std::string& arguments,
+                                            ScheduleRunRecord record, BatchActions& out) {
   const Schedule& schedule = schedules_.at(name);
   run.number = schedule.run_last + 1;
   run.started = now.wall;
@@ -282,7 +282,7 @@ Result<std::uint32_t> BatchCore::start_run(librm::Now now, const std::string& na
   SubmitJobs request;
   request.jobs = run_jobs(schedule, run.number, arguments);
   auto jobs = prepare(now, request);
-  Result<std::uint32_t> answer = run.number;
+  Checked<std::uint32_t> answer = run.number;
   if (jobs) {
     record.jobs = std::move(*jobs);
     for (Job& job : record.jobs) {

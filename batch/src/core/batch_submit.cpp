@@ -23,21 +23,42 @@ using librm::Result;
 constexpr std::size_t cycle_names_max = 20;
 constexpr std::size_t key_size_max = 255;
 
+std::string path_of(std::size_t position) { return "/jobs/" + std::to_string(position); }
+
+tl::unexpected<Refusal> refuse(ErrorCode code, std::string message, std::string path = "") {
+  return tl::unexpected(Refusal{{code, std::move(message)}, std::move(path)});
+}
+
+/// Names the job, and blames the field with which the message begins.
+tl::unexpected<Refusal> blame(const std::vector<JobSpec>& specs, std::size_t position,
+                              const librm::Error& error) {
+  return refuse(error.code, label_of(specs, position) + ": " + error.message,
+                path_of(position) + field_path(error.message));
+}
+
 /// `name -> position` of those that have one; the error names the job that comes twice.
-Result<std::map<std::string_view, std::size_t>> index_names(const std::vector<JobSpec>& specs) {
+Checked<std::map<std::string_view, std::size_t>> index_names(const std::vector<JobSpec>& specs) {
   std::map<std::string_view, std::size_t> by_name;
   for (std::size_t i = 0; i < specs.size(); ++i) {
     if (specs[i].name.empty()) continue;
     if (!by_name.emplace(specs[i].name, i).second) {
-      return fail(ErrorCode::invalid_argument,
-                  "job " + specs[i].name + ": name: used twice in this submission");
+      return blame(specs, i, {ErrorCode::invalid_argument, "name: used twice in this submission"});
     }
   }
   return by_name;
 }
 
-Result<void> check_cycles(const std::vector<JobSpec>& specs,
-                          const std::map<std::string_view, std::size_t>& by_name) {
+/// The pointer to the dependency of one job on another.
+std::string edge_path(const std::vector<JobSpec>& specs, std::size_t child, std::size_t parent) {
+  for (const DependencySpec& dependency : specs[child].dependencies) {
+    if (dependency.parent != specs[parent].name) continue;
+    return path_of(child) + "/after_" + to_string(dependency.kind);
+  }
+  return path_of(child);
+}
+
+Checked<void> check_cycles(const std::vector<JobSpec>& specs,
+                           const std::map<std::string_view, std::size_t>& by_name) {
   std::vector<std::vector<std::size_t>> parents(specs.size());
   for (std::size_t i = 0; i < specs.size(); ++i) {
     for (const DependencySpec& dependency : specs[i].dependencies) {
@@ -57,7 +78,8 @@ Result<void> check_cycles(const std::vector<JobSpec>& specs,
     }
     path += specs[cycle[i]].name;
   }
-  return fail(ErrorCode::invalid_argument, "dependency cycle: " + path);
+  return refuse(ErrorCode::invalid_argument, "dependency cycle: " + path,
+                edge_path(specs, cycle[0], cycle[1]));
 }
 
 /// Each element needs one of the same index to follow.
@@ -83,8 +105,8 @@ std::string list_of(const std::set<std::string>& names) {
 
 }  // namespace
 
-Result<std::vector<JobId>> BatchCore::submit(librm::Now now, const SubmitJobs& request,
-                                             bool& repeated, BatchActions& out) {
+Checked<std::vector<JobId>> BatchCore::submit(librm::Now now, const SubmitJobs& request,
+                                              bool& repeated, BatchActions& out) {
   const std::string& idempotency_key = request.idempotency_key;
   if (auto known = keys_.find(idempotency_key); !request.dry_run && known != keys_.end()) {
     repeated = true;
@@ -100,8 +122,8 @@ Result<std::vector<JobId>> BatchCore::submit(librm::Now now, const SubmitJobs& r
   return ids;
 }
 
-/// The jobs as they would be stored; the state stays as it is.
-Result<std::vector<Job>> BatchCore::prepare(librm::Now now, const SubmitJobs& request) {
+/// The jobs as they would be stored.
+Checked<std::vector<Job>> BatchCore::prepare(librm::Now now, const SubmitJobs& request) const {
   std::vector<JobSpec> specs;
   for (const JobSpec& spec : request.jobs) specs.push_back(with_defaults(spec));
   if (auto ok = check_submission(request, specs); !ok) return tl::unexpected(ok.error());
@@ -109,9 +131,7 @@ Result<std::vector<Job>> BatchCore::prepare(librm::Now now, const SubmitJobs& re
   std::vector<Job> jobs;
   for (std::size_t i = 0; i < specs.size(); ++i) {
     auto edges = resolve(specs, specs[i], by_name);
-    if (!edges) {
-      return fail(edges.error().code, label_of(specs, i) + ": " + edges.error().message);
-    }
+    if (!edges) return blame(specs, i, edges.error());
     Job job;
     job.id = job_id_last_ + 1 + i;
     job.edges = std::move(*edges);
@@ -156,8 +176,8 @@ void BatchCore::welcome(librm::Now now, const std::vector<JobId>& ids, BatchActi
 }
 
 /// The answer of the first time, if it is the same request.
-Result<std::vector<JobId>> BatchCore::repeat_submission(const std::vector<JobId>& known,
-                                                        const SubmitJobs& request) const {
+Checked<std::vector<JobId>> BatchCore::repeat_submission(const std::vector<JobId>& known,
+                                                         const SubmitJobs& request) const {
   bool same = known.size() == request.jobs.size();
   for (std::size_t i = 0; same && i < known.size(); ++i) {
     const Job* job = find(known[i]);
@@ -167,49 +187,57 @@ Result<std::vector<JobId>> BatchCore::repeat_submission(const std::vector<JobId>
     same = given == job->spec;
   }
   if (!same) {
-    return fail(ErrorCode::already_exists, "idempotency key " +
-                                               text::quoted(request.idempotency_key) +
-                                               ": it was used for another submission, of job " +
-                                               std::to_string(known.empty() ? 0 : known.front()));
+    return refuse(ErrorCode::already_exists, "idempotency key " +
+                                                 text::quoted(request.idempotency_key) +
+                                                 ": it was used for another submission, of job " +
+                                                 std::to_string(known.empty() ? 0 : known.front()));
   }
   return known;
 }
 
-Result<void> BatchCore::check_submission(const SubmitJobs& request,
-                                         const std::vector<JobSpec>& specs) const {
+Checked<void> BatchCore::check_submission(const SubmitJobs& request,
+                                          const std::vector<JobSpec>& specs) const {
   if (storage_low_) {
-    return fail(ErrorCode::unavailable,
-                "no submissions are taken: the disk of the journal is nearly full");
+    return refuse(ErrorCode::unavailable,
+                  "no submissions are taken: the disk of the journal is nearly full");
   }
-  if (specs.empty()) return fail(ErrorCode::invalid_argument, "jobs: the list is empty");
+  if (specs.empty()) {
+    return refuse(ErrorCode::invalid_argument, "jobs: the list is empty", "/jobs");
+  }
   if (request.idempotency_key.size() > key_size_max) {
-    return fail(ErrorCode::invalid_argument, "idempotency key: more than 255 bytes");
+    return refuse(ErrorCode::invalid_argument, "idempotency key: more than 255 bytes");
   }
   for (std::size_t i = 0; i < specs.size(); ++i) {
-    const auto blame = [&](const librm::Error& error) {
-      return fail(error.code, label_of(specs, i) + ": " + error.message);
-    };
     const JobSpec& spec = specs[i];
-    if (auto ok = check_spec(spec); !ok) return blame(ok.error());
+    if (auto ok = check_spec(spec); !ok) return blame(specs, i, ok.error());
     for (const PatternConstraint& one : spec.patterns) {
       if (auto ok = options_.patterns->check(one.pattern); !ok) {
         return blame(
-            {ok.error().code, "constraints: " + one.attribute + ": " + ok.error().message});
+            specs, i,
+            {ok.error().code, std::string(field_of(one)) + ": " + text::quoted(one.attribute) +
+                                  ": " + ok.error().message});
       }
     }
     const std::set<std::string>& roles = options_.framework.roles;
     if (roles.count(spec.role) == 0) {
-      return blame({ErrorCode::invalid_argument,
-                    "role: no offers come in '" + spec.role + "', only in " + list_of(roles)});
+      return blame(
+          specs, i,
+          {ErrorCode::invalid_argument,
+           "role: no offers come in " + text::quoted(spec.role) + ", only in " + list_of(roles)});
     }
     if (spec.dependencies.size() > options_.dependency_max) {
-      return blame({ErrorCode::invalid_argument,
-                    "dependencies: " + std::to_string(spec.dependencies.size()) + ", at most " +
-                        std::to_string(options_.dependency_max)});
+      const EdgeKind first_beyond = spec.dependencies[options_.dependency_max].kind;
+      return blame(
+          specs, i,
+          {ErrorCode::invalid_argument, std::string("after_") + to_string(first_beyond) + ": " +
+                                            std::to_string(spec.dependencies.size()) +
+                                            " dependencies together, at most " +
+                                            std::to_string(options_.dependency_max)});
     }
     const Job* same = spec.name.empty() ? nullptr : find(spec.name);
     if (same != nullptr && !is_terminal(same->state)) {
-      return blame({ErrorCode::already_exists, "name: job " + std::to_string(same->id) +
+      return blame(specs, i,
+                   {ErrorCode::already_exists, "name: job " + std::to_string(same->id) +
                                                    " has it and is " + to_string(same->state) +
                                                    "; cancel it or choose another name"});
     }
@@ -217,11 +245,11 @@ Result<void> BatchCore::check_submission(const SubmitJobs& request,
   std::uint64_t size = 0;
   for (const JobSpec& spec : specs) size += size_of(spec);
   if (live_size_ + size > options_.jobs_max) {
-    return fail(ErrorCode::resource_exhausted,
-                "jobs: " + std::to_string(live_size_) + " are live and " + std::to_string(size) +
-                    " more are submitted" +
-                    (size > specs.size() ? ", each element of an array counted" : "") +
-                    ", the limit is " + std::to_string(options_.jobs_max));
+    return refuse(ErrorCode::resource_exhausted,
+                  "jobs: " + std::to_string(live_size_) + " are live and " + std::to_string(size) +
+                      " more are submitted" +
+                      (size > specs.size() ? ", each element of an array counted" : "") +
+                      ", the limit is " + std::to_string(options_.jobs_max));
   }
   auto by_name = index_names(specs);
   if (!by_name) return tl::unexpected(by_name.error());
@@ -231,9 +259,7 @@ Result<void> BatchCore::check_submission(const SubmitJobs& request,
   for (std::size_t i = 0; i < specs.size(); ++i) {
     const JobSpec& spec = specs[i];
     if (sized.find(spec) != sized.end()) continue;
-    if (auto ok = check_size(spec); !ok) {
-      return fail(ok.error().code, label_of(specs, i) + ": " + ok.error().message);
-    }
+    if (auto ok = check_size(spec); !ok) return blame(specs, i, ok.error());
     sized.emplace(detail::JobShape{spec.role, spec.request, spec.constraints, spec.patterns}, true);
   }
   return {};

@@ -89,10 +89,11 @@ Result<void> check_variables(const std::map<std::string, std::string>& environme
 }
 
 Result<void> check_command(const librm::Command& command) {
+  const char* field = command.shell ? "command" : "argv";
   if (command.value.find_first_not_of(" \t\r\n") == std::string::npos) {
-    return wrong("command", "is empty");
+    return wrong(field, "is empty");
   }
-  if (auto ok = check_text("command", command.value, argument_size_max); !ok) return ok;
+  if (auto ok = check_text(field, command.value, argument_size_max); !ok) return ok;
   if (command.shell && !command.arguments.empty()) {
     return wrong("command", "a shell command has no arguments; use argv");
   }
@@ -259,12 +260,24 @@ Result<void> check_spec(const JobSpec& spec) {
   }
   if (auto ok = check_text("image", spec.image, short_text_size_max); !ok) return ok;
   if (spec.patterns.size() > labels_max) {
-    return wrong("constraints", std::to_string(spec.patterns.size()) + " patterns, at most 100");
+    return wrong(field_of(spec.patterns[labels_max]),
+                 std::to_string(spec.patterns.size()) + " patterns, at most 100");
   }
   for (const PatternConstraint& one : spec.patterns) {
-    if (auto ok = check_pairs("constraints", 1, &one.attribute, &one.pattern); !ok) return ok;
+    if (auto ok = check_pairs(field_of(one), 1, &one.attribute, &one.pattern); !ok) return ok;
   }
   return check_map("labels", spec.labels);
+}
+
+std::string field_path(std::string_view message) {
+  const std::string_view field = message.substr(0, message.find(": "));
+  const bool is_field = field.size() < message.size() && !field.empty() &&
+                        std::all_of(field.begin(), field.end(), is_name_char);
+  return is_field ? "/" + std::string(field) : "";
+}
+
+const char* field_of(const PatternConstraint& pattern) {
+  return pattern.negated ? "constraints_unlike" : "constraints_like";
 }
 
 std::string label_of(const std::vector<JobSpec>& specs, std::size_t position) {

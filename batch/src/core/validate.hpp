@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "batch/job.hpp"
@@ -14,6 +15,13 @@ JobSpec with_defaults(JobSpec spec);
 
 /// The error says which field, what was given and what is allowed; the caller names the job.
 librm::Result<void> check_spec(const JobSpec& spec);
+
+/// `/cpus` of `cpus: must be more than 0`: the field with which such a message begins, as a JSON
+/// pointer; empty where it begins with none.
+std::string field_path(std::string_view message);
+
+/// The field that a pattern stands in.
+const char* field_of(const PatternConstraint& pattern);
 
 /// How messages name the job at `position` (from 0) of a submission: `job count`, `job #3`, or
 /// `the job` where there is only one.

@@ -32,139 +32,177 @@ struct Input {
   void wrong(std::string detail) {
     if (errors.size() < field_errors_max) errors.push_back({path, std::move(detail)});
   }
-  std::string text(const json& value) {
-    if (value.is_string()) return value.get<std::string>();
-    wrong("expected a text");
-    return {};
+  void expected(const std::string& what, const json& value) {
+    wrong("expected " + what + ", got " + shown(value));
   }
+  std::optional<std::string> text_or_none(const json& value) {
+    if (value.is_string()) return value.get<std::string>();
+    expected("a text", value);
+    return std::nullopt;
+  }
+  std::string text(const json& value) { return text_or_none(value).value_or(""); }
   bool flag(const json& value) {
     if (value.is_boolean()) return value.get<bool>();
-    wrong("expected true or false");
+    expected("true or false", value);
     return false;
   }
   std::int64_t whole(const json& value, std::int64_t high) {
     const bool number = value.is_number_unsigned() &&
                         value.get<std::uint64_t>() <= static_cast<std::uint64_t>(high);
     if (number) return value.get<std::int64_t>();
-    wrong("expected a whole number of 0 to " + std::to_string(high));
+    expected("a whole number of 0 to " + std::to_string(high), value);
     return 0;
   }
   /// 0 means the default, as in Chronos.
   void amount(const json& value, const char* name) {
     const double given = value.is_number() ? value.get<double>() : -1;
-    if (!(given >= 0) || given > 1e9) return wrong("expected a number of 0 to 1000000000");
+    if (!(given >= 0) || given > 1e9) return expected("a number of 0 to 1000000000", value);
     const librm::Amount amount{std::llround(given * 1000)};
     if (amount.milli > 0) job.request.amounts[name] = amount;
+  }
+  /// Calls `read` with each entry, its path being the one that is blamed.
+  template <class Read>
+  void each(const json& value, const char* what, Read read) {
+    if (!value.is_array()) return expected(what, value);
+    const std::string list = path;
+    for (std::size_t i = 0; i < value.size(); ++i) {
+      path = pointer(list, std::to_string(i));
+      read(value[i]);
+    }
+    path = list;
   }
 };
 
 void read_variables(Input& in, const json& value) {
-  if (!value.is_array()) return in.wrong("expected a list of {\"name\": ..., \"value\": ...}");
-  for (const json& one : value) {
+  in.each(value, "a list of {\"name\": ..., \"value\": ...}", [&](const json& one) {
     if (!one.is_object() || one.size() != 2 || !one.contains("name") || !one.contains("value")) {
-      return in.wrong("expected a list of {\"name\": ..., \"value\": ...}");
+      return in.expected("{\"name\": ..., \"value\": ...}", one);
     }
     const std::string name = in.text(one["name"]);
     in.job.command.environment.insert_or_assign(name, in.text(one["value"]));
-  }
+  });
 }
 
 void read_uris(Input& in, const json& value) {
-  if (!value.is_array()) return in.wrong("expected a list of URIs");
-  for (const json& one : value) {
-    librm::Fetch file;
-    file.uri = in.text(one);
-    in.job.command.fetch.push_back(std::move(file));
+  in.each(value, "a list of URIs",
+          [&](const json& one) { in.job.command.fetch.emplace_back().uri = in.text(one); });
+}
+
+void read_fetched_file(Input& in, const json& value) {
+  if (!value.is_object()) return in.expected("an object", value);
+  librm::Fetch& file = in.job.command.fetch.emplace_back();
+  const std::string path = in.path;
+  for (const auto& [key, field] : value.items()) {
+    in.path = pointer(path, key);
+    if (key == "uri") {
+      file.uri = in.text(field);
+    } else if (key == "output_file") {
+      file.output_file = in.text(field);
+    } else if (key == "executable") {
+      file.executable = in.flag(field);
+    } else if (key == "extract") {
+      file.extract = in.flag(field);
+    } else if (key == "cache") {
+      in.flag(field);  // a hint: nothing is cached
+    } else {
+      in.wrong(unknown_field(key, {"uri", "output_file", "executable", "extract", "cache"}));
+    }
   }
 }
 
 void read_fetch(Input& in, const json& value) {
-  if (!value.is_array()) return in.wrong("expected a list of objects");
-  const std::string list = in.path;
-  for (std::size_t i = 0; i < value.size(); ++i) {
-    in.path = pointer(list, std::to_string(i));
-    if (!value[i].is_object()) return in.wrong("expected an object");
-    librm::Fetch file;
-    for (const auto& [key, field] : value[i].items()) {
-      if (key == "uri") {
-        file.uri = in.text(field);
-      } else if (key == "output_file") {
-        file.output_file = in.text(field);
-      } else if (key == "executable") {
-        file.executable = in.flag(field);
-      } else if (key == "extract") {
-        file.extract = in.flag(field);
-      } else if (key == "cache") {
-        in.flag(field);  // a hint: nothing is cached
-      } else {
-        in.wrong(unknown_field(key, {"uri", "output_file", "executable", "extract", "cache"}));
-      }
-    }
-    in.job.command.fetch.push_back(std::move(file));
+  in.each(value, "a list of objects", [&](const json& one) { read_fetched_file(in, one); });
+}
+
+void read_constraint(Input& in, const json& value) {
+  if (!value.is_array() || value.size() != 3) {
+    return in.expected("[attribute, operator, value]", value);
   }
-  in.path = list;
+  const auto attribute = in.text_or_none(value[0]);
+  const auto op = in.text_or_none(value[1]);
+  const auto wanted = in.text_or_none(value[2]);
+  if (!attribute || !op || !wanted) return;
+  if (*op == "EQUALS") {
+    in.job.constraints.insert_or_assign(*attribute, *wanted);
+  } else if (*op == "LIKE" || *op == "UNLIKE") {
+    in.job.patterns.push_back({*attribute, *wanted, *op == "UNLIKE"});
+  } else {
+    in.wrong("operator " + shown(value[1]) + "; there are EQUALS, LIKE and UNLIKE");
+  }
 }
 
 void read_constraints(Input& in, const json& value) {
-  if (!value.is_array()) return in.wrong("expected a list of [attribute, operator, value]");
-  for (const json& one : value) {
-    if (!one.is_array() || one.size() != 3) {
-      return in.wrong("expected a list of [attribute, operator, value]");
-    }
-    const std::string attribute = in.text(one[0]);
-    const std::string op = in.text(one[1]);
-    const std::string wanted = in.text(one[2]);
-    if (op == "EQUALS") {
-      in.job.constraints.insert_or_assign(attribute, wanted);
-    } else if (op == "LIKE" || op == "UNLIKE") {
-      in.job.patterns.push_back({attribute, wanted, op == "UNLIKE"});
-    } else {
-      in.wrong("operator '" + op + "'; there are EQUALS, LIKE and UNLIKE");
-    }
-  }
+  in.each(value, "a list of [attribute, operator, value]",
+          [&](const json& one) { read_constraint(in, one); });
 }
 
 void read_container(Input& in, const json& value) {
-  if (!value.is_object()) return in.wrong("expected an object");
+  if (!value.is_object()) return in.expected("an object", value);
   const std::vector<std::string_view> known{"type",         "image",         "network",
                                             "networkInfos", "networkName",   "volumes",
                                             "parameters",   "forcePullImage"};
+  const std::string path = in.path;
   for (const auto& [key, field] : value.items()) {
     const std::string& name = key;
-    if (std::find(known.begin(), known.end(), name) == known.end()) {
-      in.wrong(unknown_field(key, known));
-    }
+    if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+    in.path = pointer(path, key);
+    in.wrong(unknown_field(key, known));
   }
-  if (!value.contains("image")) return in.wrong("there is no image");
-  in.job.image = in.text(value["image"]);
-  if (in.job.image.empty()) in.wrong("the image is empty");
+  in.path = pointer(path, "image");
+  if (!value.contains("image")) return in.wrong("is missing");
+  const auto image = in.text_or_none(value["image"]);
+  if (!image) return;
+  if (image->empty()) return in.wrong("the image is empty");
+  in.job.image = *image;
 }
 
 void read_schedule(Input& in, const json& value) {
-  auto parsed = parse_schedule(in.text(value));
-  if (!parsed) return in.wrong(parsed.error().message);
+  const auto text = in.text_or_none(value);
+  if (!text) return;
+  auto parsed = parse_schedule(*text);
+  if (!parsed) return in.wrong(shown(value) + ": " + parsed.error().message);
   in.spec.expression = *parsed;
 }
 
 void read_epsilon(Input& in, const json& value) {
-  auto span = parse_span(in.text(value));
+  const auto text = in.text_or_none(value);
+  if (!text) return;
+  auto span = parse_span(*text);
   if (!span) return in.wrong(span.error().message);
   in.spec.epsilon = *span;
 }
 
 void read_parents(Input& in, const json& value) {
-  if (!value.is_array()) return in.wrong("expected a list of names");
-  for (const json& one : value) in.spec.parents.push_back({in.text(one), EdgeKind::ok});
+  in.each(value, "a list of names", [&](const json& one) {
+    in.spec.parents.push_back({in.text(one), EdgeKind::ok});
+  });
 }
 
 void read_arguments(Input& in, const json& value) {
-  if (!value.is_array()) return in.wrong("expected a list of texts");
-  for (const json& one : value) in.arguments.push_back(in.text(one));
+  in.each(value, "a list of texts", [&](const json& one) {
+    const std::string& text = in.arguments.emplace_back(in.text(one));
+    // For a shell they become a part of the command, which would be blamed.
+    if (text.find('\0') != text.npos) in.wrong("contains a zero byte");
+  });
 }
 
 void read_executor(Input& in, const json& value) {
-  if (!in.text(value).empty()) in.wrong("executors of jobs are not supported");
+  if (!in.text(value).empty()) in.wrong("executors of jobs are not supported, got " + shown(value));
 }
+
+/// Where Chronos has what a schedule's field holds: `/jobs/0/user` is `/runAsUser`.
+constexpr std::pair<std::string_view, std::string_view> chronos_names[] = {
+    {"/schedule_timezone", "/scheduleTimeZone"},
+    {"/after_ok", "/parents"},
+    {"/jobs/0/argv", "/arguments"},
+    {"/jobs/0/env", "/environmentVariables"},
+    {"/jobs/0/user", "/runAsUser"},
+    {"/jobs/0/time", "/maxCompletionTime"},
+    {"/jobs/0/labels", "/ownerName"},
+    {"/jobs/0/image", "/container/image"},
+    {"/jobs/0/constraints_like", "/constraints"},
+    {"/jobs/0/constraints_unlike", "/constraints"},
+};
 
 struct Field {
   std::string_view name;
@@ -218,22 +256,30 @@ constexpr Field fields[] = {
 };
 // clang-format on
 
-std::vector<std::string_view> field_names() {
-  std::vector<std::string_view> names;
-  for (const Field& field : fields) names.push_back(field.name);
-  return names;
-}
-
 std::string time_or_empty(const std::optional<librm::WallTime>& time) {
   return time ? to_rfc3339(*time) : std::string();
 }
 
 }  // namespace
 
+std::vector<std::string_view> chronos_field_names() {
+  std::vector<std::string_view> names;
+  for (const Field& field : fields) names.push_back(field.name);
+  return names;
+}
+
+std::string chronos_path(const std::string& path) {
+  for (const auto& [ours, theirs] : chronos_names) {
+    if (path == ours) return std::string(theirs);
+  }
+  return path.starts_with("/jobs/0/") ? path.substr(7) : path;
+}
+
 InputResult<ScheduleSpec> chronos_job_from_json(std::string_view text) {
   auto document = parse_json(text, json_size_max);
   if (!document) return tl::unexpected(std::move(document.error()));
-  if (!document->is_object()) return tl::unexpected(input_error("expected a job object"));
+  if (!document->is_object())
+    return tl::unexpected(input_error("expected a job object, got " + shown(*document)));
   ScheduleSpec spec;
   spec.catch_up = CatchUp::last;
   JobSpec job;
@@ -248,19 +294,23 @@ InputResult<ScheduleSpec> chronos_job_from_json(std::string_view text) {
     const auto field = std::find_if(std::begin(fields), std::end(fields),
                                     [&](const Field& one) { return one.name == name; });
     if (field == std::end(fields)) {
-      in.wrong(unknown_field(key, field_names()));
+      in.wrong(unknown_field(key, chronos_field_names()));
     } else {
       field->read(in, value);
     }
   }
-  in.path = "/name";
-  if (spec.name.empty()) in.wrong("is missing");
+  const auto must_have = [&](const char* field, const std::string& value) {
+    in.path = pointer("", field);
+    const bool is_text = document->contains(field) && (*document)[field].is_string();
+    if (!document->contains(field)) in.wrong("is missing");
+    if (is_text && value.empty()) in.wrong("is empty");
+  };
+  must_have("name", spec.name);
   in.path = "/fetch";
   if (document->contains("uris") && document->contains("fetch")) {
     in.wrong("give either uris or fetch");
   }
-  in.path = "/command";
-  if (job.command.value.empty()) in.wrong("is missing");
+  must_have("command", job.command.value);
   in.path = "/parents";
   if (document->contains("schedule") && !spec.parents.empty()) {
     in.wrong("give either a schedule or parents");

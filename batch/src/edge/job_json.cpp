@@ -24,12 +24,18 @@ InputResult<std::vector<JobSpec>> read_document(std::string_view text) {
     specs.push_back(read_job(*document, "", false, errors));
   } else {
     for (const auto& [key, value] : document->items()) {
-      if (key != "jobs" && key != "apiVersion") {
-        errors.push_back({pointer("", key), "unknown field '" + key + "' beside 'jobs'"});
+      if (errors.size() >= field_errors_max) break;
+      if (key == "apiVersion") {
+        check_api_version(value, errors);
+      } else if (key != "jobs") {
+        errors.push_back(
+            {pointer("", key), "unknown field '" + key.substr(0, 64) + "' beside 'jobs'"});
       }
     }
     const json& jobs = (*document)["jobs"];
-    if (!jobs.is_array()) errors.push_back({"/jobs", "expected a list of jobs"});
+    if (!jobs.is_array()) {
+      errors.push_back({"/jobs", "expected a list of jobs, got " + shown(jobs)});
+    }
     for (std::size_t i = 0; jobs.is_array() && i < jobs.size(); ++i) {
       specs.push_back(read_job(jobs[i], "/jobs/" + std::to_string(i), false, errors));
       if (errors.size() >= field_errors_max) break;
@@ -38,6 +44,8 @@ InputResult<std::vector<JobSpec>> read_document(std::string_view text) {
   if (!errors.empty()) return tl::unexpected(input_error(std::move(errors)));
   return specs;
 }
+
+constexpr std::size_t small_body_size_max = 64 << 10;
 
 InputResult<std::vector<JobSpec>> read_lines(std::string_view text) {
   if (text.size() > ndjson_size_max) {
@@ -120,6 +128,31 @@ void write_policies(const JobSpec& spec, ordered_json& object) {
 
 InputResult<std::vector<JobSpec>> job_specs_from_json(std::string_view text, JobText kind) {
   return kind == JobText::json ? read_document(text) : read_lines(text);
+}
+
+InputResult<std::string> text_field_from_json(std::string_view body, const std::string& name) {
+  if (body.empty()) return std::string();
+  auto document = parse_json(body, small_body_size_max);
+  if (!document) return tl::unexpected(std::move(document.error()));
+  if (!document->is_object()) {
+    return tl::unexpected(input_error("expected an object with \"" + name + "\", or nothing, got " +
+                                      shown(*document)));
+  }
+  std::vector<FieldError> errors;
+  std::string text;
+  for (const auto& [key, value] : document->items()) {
+    if (errors.size() >= field_errors_max) break;
+    if (key != name) {
+      errors.push_back(
+          {pointer("", key), unknown_field(key, {name}) + "; there is '" + name + "'"});
+    } else if (!value.is_string()) {
+      errors.push_back({pointer("", key), "expected a text, got " + shown(value)});
+    } else {
+      text = value.get<std::string>();
+    }
+  }
+  if (!errors.empty()) return tl::unexpected(input_error(std::move(errors)));
+  return text;
 }
 
 std::string job_specs_to_json(const std::vector<JobSpec>& specs) {

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "batch/array_text.hpp"
+#include "batch/edge/job_json.hpp"
 #include "batch/edge/units.hpp"
 #include "json_text.hpp"
 
@@ -19,13 +20,6 @@ using librm::Duration;
 using nlohmann::json;
 
 constexpr std::int64_t amount_units_max = 1'000'000'000;
-
-/// What was given, short enough for a message.
-std::string shown(const json& value) {
-  std::string text = value.dump(-1, ' ', true, json::error_handler_t::replace);
-  if (text.size() > 40) text = text.substr(0, 37) + "...";
-  return text;
-}
 
 std::size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<std::size_t> row(b.size() + 1);
@@ -46,6 +40,7 @@ class Reader {
   Reader(JobSpec& spec, std::vector<FieldError>& errors) : spec_(spec), errors_(errors) {}
 
   void at(std::string path) { path_ = std::move(path); }
+  const std::string& path() const { return path_; }
 
   void wrong(std::string detail) {
     if (errors_.size() < field_errors_max) errors_.push_back({path_, std::move(detail)});
@@ -99,7 +94,7 @@ class Reader {
     if (amount > Amount::units(amount_units_max)) {
       return wrong(shown(value) + " is more than " + std::to_string(amount_units_max));
     }
-    if (amount.milli == 0 && !may_be_zero) return wrong("must be more than 0");
+    if (amount.milli == 0 && !may_be_zero) return wrong("must be more than 0, is " + shown(value));
     if (amount.milli > 0) spec_.request.amounts[name] = amount;
   }
 
@@ -202,30 +197,37 @@ void read_argv(Reader& reader, const json& value) {
                            std::make_move_iterator(argv.end()));
 }
 
+void read_fetched_file(Reader& reader, const std::string& path, const json& value) {
+  librm::Fetch& file = reader.spec().command.fetch.emplace_back();
+  reader.at(path);
+  if (value.is_string()) {
+    file.uri = value.get<std::string>();
+    return;
+  }
+  if (!value.is_object() || !value.contains("uri")) {
+    return reader.expected("a URI, or an object with \"uri\"", value);
+  }
+  for (const auto& [key, field] : value.items()) {
+    reader.at(pointer(path, key));
+    if (key == "uri") {
+      reader.text(field, file.uri);
+    } else if (key == "output_file") {
+      reader.text(field, file.output_file);
+    } else if (key == "extract") {
+      reader.flag(field, file.extract);
+    } else if (key == "executable") {
+      reader.flag(field, file.executable);
+    } else {
+      reader.wrong(unknown_field(key, {"uri", "output_file", "extract", "executable"}));
+    }
+  }
+}
+
 void read_fetch(Reader& reader, const json& value) {
   if (!value.is_array()) return reader.expected("a list of files to fetch", value);
-  for (const json& one : value) {
-    librm::Fetch file;
-    if (one.is_string()) {
-      file.uri = one.get<std::string>();
-    } else if (!one.is_object() || !one.contains("uri")) {
-      return reader.expected("a URI, or an object with \"uri\"", one);
-    } else {
-      for (const auto& [key, field] : one.items()) {
-        if (key == "uri") {
-          reader.text(field, file.uri);
-        } else if (key == "output_file") {
-          reader.text(field, file.output_file);
-        } else if (key == "extract") {
-          reader.flag(field, file.extract);
-        } else if (key == "executable") {
-          reader.flag(field, file.executable);
-        } else {
-          reader.wrong(unknown_field(key, {"uri", "output_file", "extract", "executable"}));
-        }
-      }
-    }
-    reader.spec().command.fetch.push_back(std::move(file));
+  const std::string list = reader.path();
+  for (std::size_t i = 0; i < value.size(); ++i) {
+    read_fetched_file(reader, pointer(list, std::to_string(i)), value[i]);
   }
 }
 
@@ -295,13 +297,13 @@ constexpr Field fields[] = {
 };
 // clang-format on
 
-std::vector<std::string_view> field_names() {
+}  // namespace
+
+std::vector<std::string_view> job_field_names() {
   std::vector<std::string_view> names;
   for (const Field& field : fields) names.push_back(field.name);
   return names;
 }
-
-}  // namespace
 
 std::string unknown_field(std::string_view given, const std::vector<std::string_view>& known) {
   std::string_view nearest;
@@ -320,6 +322,11 @@ std::string unknown_field(std::string_view given, const std::vector<std::string_
   return text;
 }
 
+void check_api_version(const json& value, std::vector<FieldError>& errors) {
+  if (value == "librm/v1") return;
+  errors.push_back({"/apiVersion", "expected \"librm/v1\", got " + shown(value)});
+}
+
 JobSpec read_job(const json& object, const std::string& path, bool partial,
                  std::vector<FieldError>& errors) {
   JobSpec spec;
@@ -335,7 +342,7 @@ JobSpec read_job(const json& object, const std::string& path, bool partial,
     const auto field = std::find_if(std::begin(fields), std::end(fields),
                                     [&](const Field& f) { return f.name == name; });
     if (field == std::end(fields)) {
-      reader.wrong(unknown_field(key, field_names()));
+      reader.wrong(unknown_field(key, job_field_names()));
     } else {
       field->read(reader, value);
     }

@@ -19,6 +19,9 @@ JobSpec read_job(const nlohmann::json& object, const std::string& path, bool par
 /// ` 'cpuz'; did you mean 'cpus'?`: for keys that are not in the list.
 std::string unknown_field(std::string_view given, const std::vector<std::string_view>& known);
 
+/// Documents say which version of the interface they are written for; there is one.
+void check_api_version(const nlohmann::json& value, std::vector<FieldError>& errors);
+
 inline constexpr std::size_t field_errors_max = 100;
 
 }  // namespace batch

@@ -148,6 +148,12 @@ InputError input_error(std::vector<FieldError> fields) {
   return {{librm::ErrorCode::invalid_argument, std::move(message)}, std::move(fields)};
 }
 
+std::string shown(const json& value) {
+  std::string text = value.dump(-1, ' ', true, json::error_handler_t::replace);
+  if (text.size() > 40) text = text.substr(0, 37) + "...";
+  return text;
+}
+
 std::string pointer(const std::string& parent, std::string_view key) {
   std::string path = parent + '/';
   for (char c : key) {

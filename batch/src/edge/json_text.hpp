@@ -21,6 +21,9 @@ std::optional<std::size_t> find_invalid_utf8(std::string_view text);
 InputError input_error(std::string message);
 InputError input_error(std::vector<FieldError> fields);
 
+/// What was given, short enough for a message.
+std::string shown(const nlohmann::json& value);
+
 /// `/jobs/0` and `cpus` to `/jobs/0/cpus`, escaped as RFC 6901 wants it.
 std::string pointer(const std::string& parent, std::string_view key);
 

@@ -1,6 +1,8 @@
 // The fields of a schedule, in both directions.
 #include "batch/edge/schedule_json.hpp"
 
+#include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -16,33 +18,30 @@ namespace {
 using nlohmann::json;
 using nlohmann::ordered_json;
 
-const std::vector<std::string_view>& field_names() {
-  static const std::vector<std::string_view> names{
-      "name",        "description", "schedule", "schedule_timezone", "after_ok", "after_any",
-      "after_notok", "epsilon",     "catch_up", "catch_up_max",      "overlap",  "paused",
-      "soft_error",  "job",         "jobs",     "apiVersion"};
-  return names;
-}
+constexpr double seconds_max = 1e9;
 
 class Reader {
  public:
   Reader(const json& object, std::vector<FieldError>& errors) : object_(object), errors_(errors) {}
 
   void wrong(const std::string& name, std::string detail) {
-    if (errors_.size() < field_errors_max) errors_.push_back({pointer("", name), detail});
+    if (errors_.size() < field_errors_max) errors_.push_back({"/" + name, std::move(detail)});
+  }
+  void expected(const std::string& name, const std::string& what, const json& value) {
+    wrong(name, "expected " + what + ", got " + shown(value));
   }
 
   void text(const char* name, std::string& target) {
     const auto found = object_.find(name);
     if (found == object_.end()) return;
-    if (!found->is_string()) return wrong(name, "expected a text");
+    if (!found->is_string()) return expected(name, "a text", *found);
     target = found->get<std::string>();
   }
 
   void flag(const char* name, bool& target) {
     const auto found = object_.find(name);
     if (found == object_.end()) return;
-    if (!found->is_boolean()) return wrong(name, "expected true or false");
+    if (!found->is_boolean()) return expected(name, "true or false", *found);
     target = found->get<bool>();
   }
 
@@ -50,7 +49,7 @@ class Reader {
     const auto found = object_.find(name);
     if (found == object_.end()) return;
     if (!found->is_number_unsigned() || found->get<std::uint64_t>() > UINT32_MAX) {
-      return wrong(name, "expected a whole number of at least 0");
+      return expected(name, "a whole number of at least 0", *found);
     }
     target = found->get<std::uint32_t>();
   }
@@ -58,44 +57,59 @@ class Reader {
   void span(const char* name, librm::Duration& target) {
     const auto found = object_.find(name);
     if (found == object_.end()) return;
-    if (found->is_number_unsigned() && found->get<std::uint64_t>() <= 1'000'000'000) {
-      target = librm::seconds(found->get<std::int64_t>());
+    if (found->is_number() && found->get<double>() >= 0 && found->get<double>() <= seconds_max) {
+      target = librm::milliseconds(std::llround(found->get<double>() * 1e3));
     } else if (found->is_string()) {
       auto read = parse_span(found->get_ref<const std::string&>());
       if (!read) return wrong(name, read.error().message);
       target = *read;
     } else {
-      wrong(name, "expected a number of seconds or a span such as \"90s\"");
+      expected(name, "a number of seconds or a span such as \"90s\"", *found);
     }
+  }
+
+  void schedule(const char* name, std::optional<ScheduleExpression>& target) {
+    const auto found = object_.find(name);
+    if (found == object_.end()) return;
+    if (!found->is_string()) return expected(name, "a text such as \"R/2026-01-01/P1D\"", *found);
+    auto parsed = parse_schedule(found->get_ref<const std::string&>());
+    if (!parsed) return wrong(name, shown(*found) + ": " + parsed.error().message);
+    target = *parsed;
   }
 
   template <class E>
   void choice(const char* name, E& target, std::initializer_list<E> all) {
-    std::string given;
-    text(name, given);
-    if (given.empty()) return;
+    const auto found = object_.find(name);
+    if (found == object_.end()) return;
     std::string names;
     for (E one : all) {
-      if (given == to_string(one)) {
+      if (*found == to_string(one)) {
         target = one;
         return;
       }
       names += (names.empty() ? "'" : ", '") + std::string(to_string(one)) + "'";
     }
-    wrong(name, "'" + given + "' is not one of " + names);
+    expected(name, "one of " + names, *found);
   }
 
   void parents(const char* name, EdgeKind kind, std::vector<ParentSpec>& target) {
     const auto found = object_.find(name);
     if (found == object_.end()) return;
-    const json list = found->is_array() ? *found : json::array({*found});
-    for (const json& one : list) {
-      if (!one.is_string()) return wrong(name, "expected names of schedules");
-      target.push_back({one.get<std::string>(), kind});
+    if (!found->is_array()) return parent(name, *found, kind, target);
+    for (std::size_t i = 0; i < found->size(); ++i) {
+      parent(pointer(name, std::to_string(i)), (*found)[i], kind, target);
     }
   }
 
  private:
+  void parent(const std::string& path, const json& value, EdgeKind kind,
+              std::vector<ParentSpec>& target) {
+    if (!value.is_string() || value.get_ref<const std::string&>().empty()) {
+      return expected(path, "a schedule's name", value);
+    }
+    target.push_back({value.get<std::string>(), kind});
+  }
+
   const json& object_;
   std::vector<FieldError>& errors_;
 };
@@ -103,11 +117,11 @@ class Reader {
 void read_jobs(const json& object, ScheduleSpec& spec, std::vector<FieldError>& errors) {
   const bool one = object.contains("job");
   if (one == object.contains("jobs")) {
-    errors.push_back({"/jobs", one ? "give either job or jobs" : "there are no jobs"});
+    errors.push_back({"/jobs", one ? "give either job or jobs" : "is missing; give job or jobs"});
   } else if (one) {
     spec.jobs.push_back(read_job(object["job"], "/job", false, errors));
   } else if (!object["jobs"].is_array()) {
-    errors.push_back({"/jobs", "expected a list of jobs"});
+    errors.push_back({"/jobs", "expected a list of jobs, got " + shown(object["jobs"])});
   } else {
     for (std::size_t i = 0; i < object["jobs"].size(); ++i) {
       if (errors.size() >= field_errors_max) return;
@@ -139,38 +153,39 @@ ordered_json run_to_json(const ScheduleRun& run) {
 
 }  // namespace
 
+std::vector<std::string_view> schedule_field_names() {
+  return {"name",        "description", "schedule", "schedule_timezone", "after_ok", "after_any",
+          "after_notok", "epsilon",     "catch_up", "catch_up_max",      "overlap",  "paused",
+          "soft_error",  "job",         "jobs",     "apiVersion"};
+}
+
 InputResult<ScheduleSpec> schedule_spec_from_json(std::string_view text, const std::string& name) {
   auto document = parse_json(text, json_size_max);
   if (!document) return tl::unexpected(std::move(document.error()));
   const json& object = *document;
-  if (!object.is_object()) return tl::unexpected(input_error("expected a schedule object"));
+  if (!object.is_object()) {
+    return tl::unexpected(input_error("expected a schedule object, got " + shown(object)));
+  }
   std::vector<FieldError> errors;
   for (const auto& [key, value] : object.items()) {
     const std::string& given = key;
-    const auto& known = field_names();
+    const auto known = schedule_field_names();
+    if (errors.size() >= field_errors_max) break;
     if (std::find(known.begin(), known.end(), given) == known.end()) {
       errors.push_back({pointer("", key), unknown_field(key, known)});
     }
   }
+  if (object.contains("apiVersion")) check_api_version(object["apiVersion"], errors);
   ScheduleSpec spec;
   Reader reader(object, errors);
   reader.text("name", spec.name);
-  if (spec.name.empty()) spec.name = name;
-  if (spec.name.empty()) reader.wrong("name", "is missing");
-  if (!name.empty() && spec.name != name) {
+  if (!object.contains("name")) spec.name = name;
+  if (spec.name.empty()) reader.wrong("name", object.contains("name") ? "is empty" : "is missing");
+  if (!name.empty() && !spec.name.empty() && spec.name != name) {
     reader.wrong("name", "is '" + spec.name + "', the path says '" + name + "'");
   }
   reader.text("description", spec.description);
-  std::string expression;
-  reader.text("schedule", expression);
-  if (!expression.empty()) {
-    auto parsed = parse_schedule(expression);
-    if (parsed) {
-      spec.expression = *parsed;
-    } else {
-      reader.wrong("schedule", parsed.error().message);
-    }
-  }
+  reader.schedule("schedule", spec.expression);
   reader.text("schedule_timezone", spec.zone);
   reader.parents("after_ok", EdgeKind::ok, spec.parents);
   reader.parents("after_any", EdgeKind::any, spec.parents);

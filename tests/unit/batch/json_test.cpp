@@ -88,14 +88,14 @@ TEST(JobJson, WrongTypes) {
   EXPECT_EQ(field_error(R"("time": [])"),
             R"(/jobs/0/time: expected a number of seconds or a span such as "90s", got [])");
   EXPECT_EQ(first_error("[]"), "expected a job object, got []");
-  EXPECT_EQ(first_error(R"({"jobs": 3})"), "/jobs: expected a list of jobs");
+  EXPECT_EQ(first_error(R"({"jobs": 3})"), "/jobs: expected a list of jobs, got 3");
   EXPECT_EQ(first_error(R"({"jobs": [3]})"), "/jobs/0: expected a job object, got 3");
   EXPECT_EQ(first_error(R"({"jobs": [], "job": 1})"), "/job: unknown field 'job' beside 'jobs'");
 }
 
 TEST(JobJson, NegativeAndAbsurdAmounts) {
   EXPECT_EQ(field_error(R"("cpus": -1)"), "/jobs/0/cpus: -1 is outside of 0 to 1000000000");
-  EXPECT_EQ(field_error(R"("cpus": 0)"), "/jobs/0/cpus: must be more than 0");
+  EXPECT_EQ(field_error(R"("cpus": 0)"), "/jobs/0/cpus: must be more than 0, is 0");
   EXPECT_EQ(field_error(R"("cpus": 1e300)"), "/jobs/0/cpus: 1e+300 is outside of 0 to 1000000000");
   EXPECT_EQ(field_error(R"("cpus": 0.00001)"), "/jobs/0/cpus: 1e-05 has more than three decimals");
   EXPECT_EQ(field_error(R"("mem": "-2G")"),

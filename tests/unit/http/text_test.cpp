@@ -24,16 +24,16 @@ TEST(Target, SegmentsAreDecodedAfterTheyWereCut) {
 }
 
 TEST(Target, QueryIsAMap) {
-  const auto target = parse_target("/a?x=1&y=%26+&z&&x=2");
-  EXPECT_EQ(target->query.find("x")->second, "2");
+  const auto target = parse_target("/a?x=1&y=%26+&z&&");
+  EXPECT_EQ(target->query.find("x")->second, "1");
   EXPECT_EQ(target->query.find("y")->second, "& ");
   EXPECT_EQ(target->query.find("z")->second, "");
-  EXPECT_EQ(target->raw_query, "x=1&y=%26+&z&&x=2");
+  EXPECT_EQ(target->raw_query, "x=1&y=%26+&z&&");
 }
 
 TEST(Target, MalformedOnesAreErrors) {
   for (const char* bad :
-       {"", "a", "*", "/%", "/%4", "/%zz", "/%%41", "/a?x=%", "?x", "https://h/"}) {
+       {"", "a", "*", "/%", "/%4", "/%zz", "/%%41", "/a?x=%", "/a?x=1&y&x=2", "?x", "https://h/"}) {
     EXPECT_FALSE(parse_target(bad)) << bad;
   }
   std::string many = "/?";

@@ -4,6 +4,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "batch/batch.hpp"
 #include "batch/edge/input.hpp"
@@ -16,6 +17,12 @@ namespace batch {
 /// schedule and parents it runs once, now, as there. Counters that a client gives are ignored.
 /// Unknown fields, and values that Chronos would silently misread, are refused.
 InputResult<ScheduleSpec> chronos_job_from_json(std::string_view text);
+
+/// All that a job of Chronos may have.
+std::vector<std::string_view> chronos_field_names();
+
+/// Where Chronos has the field of a schedule that the core blames: `/parents` for `/after_ok`.
+std::string chronos_path(const std::string& path);
 
 /// As Chronos shows a job, with its counters.
 nlohmann::ordered_json chronos_job_to_json(const Schedule& schedule);

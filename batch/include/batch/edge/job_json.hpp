@@ -29,6 +29,13 @@ inline constexpr std::size_t ndjson_size_max = 512u << 20;  ///< of all lines
 /// 100 fields are blamed. What needs a look at other jobs is left to BatchCore.
 InputResult<std::vector<JobSpec>> job_specs_from_json(std::string_view text, JobText kind);
 
+/// All that a job object may have.
+std::vector<std::string_view> job_field_names();
+
+/// The text of the only field that a small body may have, such as `{"reason": "..."}`; empty where
+/// the body or the field is.
+InputResult<std::string> text_field_from_json(std::string_view body, const std::string& name);
+
 /// `{"jobs": [...]}`, readable by job_specs_from_json(); what has its default is left out.
 std::string job_specs_to_json(const std::vector<JobSpec>& specs);
 
