@@ -1,4 +1,4 @@
-// Records about schedules into state, and the words of their policies.
+// Records about schedules into state.
 #include <algorithm>
 
 #include "batch/batch.hpp"
@@ -18,42 +18,6 @@ bool lets_start(EdgeKind kind, JobState end, bool soft_error) {
 }
 
 }  // namespace
-
-const char* to_string(CatchUp policy) {
-  switch (policy) {
-    case CatchUp::skip:
-      return "skip";
-    case CatchUp::last:
-      return "last";
-    case CatchUp::all:
-      return "all";
-  }
-  return "unknown";
-}
-
-const char* to_string(Overlap policy) {
-  switch (policy) {
-    case Overlap::forbid:
-      return "forbid";
-    case Overlap::allow:
-      return "allow";
-    case Overlap::replace:
-      return "replace";
-  }
-  return "unknown";
-}
-
-const char* to_string(RunCause cause) {
-  switch (cause) {
-    case RunCause::occurrence:
-      return "occurrence";
-    case RunCause::parents:
-      return "parents";
-    case RunCause::trigger:
-      return "trigger";
-  }
-  return "unknown";
-}
 
 void BatchCore::index_schedule(const Schedule& schedule) {
   for (const ParentSpec& parent : schedule.spec.parents) {
