@@ -13,6 +13,7 @@ import threading
 import zipfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import _ftp  # noqa: E402
 from _cluster import Cluster, wait_until  # noqa: E402
 from _framework import Framework  # noqa: E402
 
@@ -187,6 +188,17 @@ class Checks:
         assert not (self.sandbox("stalled") / "ran").exists()
         Stalled.go_on.set()
         fifo_server.shutdown()
+
+    def check_ftp(self):
+        server = _ftp.serving(FILES)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        base = f"ftp://127.0.0.1:{server.server_address[1]}"
+        end, sandbox = self.run(base + "/words.txt", base + "/words.tar.gz")
+        assert end["state"] == "finished", end
+        assert (sandbox / "words.txt").read_bytes() == WORDS
+        assert (sandbox / "data/words.txt").read_bytes() == WORDS
+        self.fails("/nosuch: ", base + "/nosuch")
+        server.shutdown()
 
     # --- what does not ---
 
