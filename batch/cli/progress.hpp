@@ -18,8 +18,7 @@ struct JobCounts {
   std::size_t failed = 0;
   std::size_t cancelled = 0;
 
-  /// Counts one job; a state that is not known counts as pending.
-  /// A job, or all elements of an array.
+  /// Counts a job, or all elements of an array; a state that is not known counts as pending.
   void add(const Json& job);
   void add(std::string_view state, std::size_t n);
   std::size_t over() const { return finished + failed + cancelled; }

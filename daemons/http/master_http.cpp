@@ -360,28 +360,32 @@ class MasterHttp::Impl {
     auto specs = batch::job_specs_from_json(request.body,
                                             ndjson ? batch::JobText::ndjson : batch::JobText::json);
     if (!specs) return responder.reply(problem(specs.error()));
-    const bool alone = !ndjson && specs->size() == 1 && !Json::parse(request.body).contains("jobs");
+    // For a refusal, which has to say where in the document the job stands.
+    std::string document = ndjson || specs->size() != 1 ? "" : request.body;
     std::vector<std::string> names;
     if (*dry_run) {
       for (const auto& spec : *specs) names.push_back(spec.name);
     }
     backend_.submit(std::move(*specs), key, *dry_run,
-                    [this, responder, names, alone, dry = *dry_run,
+                    [this, responder, names, document = std::move(document), dry = *dry_run,
                      following = *follow](const batch::SubmitAnswer& answer) mutable {
-                      on_submitted(answer, responder, names, alone, dry, following);
+                      on_submitted(answer, responder, names, document, dry, following);
                     });
   }
 
-  /// A job that is not in a list stands at the root of its document.
-  static batch::Refusal in_document(batch::Refusal refusal, bool alone) {
+  /// A job that is not in a list stands at the root of its document, which is empty where there
+  /// are several.
+  static batch::Refusal in_document(batch::Refusal refusal, const std::string& document) {
     constexpr std::string_view first = "/jobs/0";
+    const bool alone = !document.empty() && !Json::parse(document).contains("jobs");
     if (alone && refusal.path.starts_with(first)) refusal.path.erase(0, first.size());
     return refusal;
   }
 
   void on_submitted(const batch::SubmitAnswer& answer, Responder& responder,
-                    const std::vector<std::string>& names, bool alone, bool dry_run, bool follow) {
-    if (!answer.jobs) return responder.reply(problem(in_document(answer.jobs.error(), alone)));
+                    const std::vector<std::string>& names, const std::string& document,
+                    bool dry_run, bool follow) {
+    if (!answer.jobs) return responder.reply(problem(in_document(answer.jobs.error(), document)));
     Json list = Json::array();
     if (dry_run) {
       for (const std::string& name : names) list.push_back({{"id", nullptr}, {"name", name}});

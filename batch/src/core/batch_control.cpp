@@ -197,14 +197,11 @@ void BatchCore::act(librm::Now now, Job& job, JobAction action, const librm::Ran
   const bool was_over = is_terminal(job.state);
   persist(ElementActionRecord{job.id, action, indices, std::move(reason), now.wall}, out);
   const bool kills = action == JobAction::cancel || action == JobAction::requeue;
-  for (const librm::Range& range : indices.list()) {
-    auto at = job.elements->launched.lower_bound(static_cast<std::uint32_t>(range.begin));
-    for (; at != job.elements->launched.end() && at->first <= range.end; ++at) {
-      const Element element{job, at->second, at->first};
-      follow_change(now, element, true, out);
-      if (kills) kill_attempts(now, element, nullptr, out);
-    }
-  }
+  each_launched(job.elements->launched, indices, [&](std::uint32_t index, Execution& execution) {
+    const Element element{job, execution, index};
+    follow_change(now, element, true, out);
+    if (kills) kill_attempts(now, element, nullptr, out);
+  });
   // The whole last: its elements' news are older than its own.
   follow_change(now, {job, job, std::nullopt}, was_over, out);
   if (action == JobAction::retry) begin_corresponding(now, job, out);

@@ -78,9 +78,10 @@ void BatchCore::settle_children(librm::Now now, const ElementId& parent_id, Batc
        at != children_.end() && at->first == parent_id.job; ++at) {
     const Job& child = jobs_.at(at->second);
     for (const Edge& edge : child.edges) {
-      if (edge.parent != parent_id.job || edge.state != EdgeState::pending) continue;
+      if (edge.parent != parent_id.job) continue;
+      // Also where the edge was satisfied once: elements of both may have been retried since.
       if (edge.kind == EdgeKind::corresponding && child.elements) corresponding.insert(child.id);
-      if (parent_id.index) continue;
+      if (edge.state != EdgeState::pending || parent_id.index) continue;
       EdgeRecord record{child.id, edge};
       record.edge.state = judge_edge(edge, parent);
       if (record.edge.state == EdgeState::pending) continue;

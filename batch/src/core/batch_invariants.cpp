@@ -86,6 +86,17 @@ void check_elements(const Job& job, std::vector<std::string>& wrong) {
   }
 }
 
+/// Elements that wait although the same elements of all their parents have finished.
+librm::Ranges overlooked(const BatchCore& core, const Job& child, const librm::Ranges& eligible) {
+  librm::Ranges ready = waiting(child);
+  for (const Edge& edge : child.edges) {
+    const Job* parent = edge.kind == EdgeKind::corresponding ? core.find(edge.parent) : nullptr;
+    if (parent != nullptr) ready = elements_in(*parent, JobState::finished, ready);
+  }
+  ready -= eligible;
+  return ready;
+}
+
 void check_runs(const Schedule& schedule, std::vector<std::string>& wrong) {
   const std::string name = "schedule " + schedule.spec.name + ": ";
   std::uint32_t before = 0;
@@ -185,6 +196,11 @@ std::vector<std::string> BatchCore::check_invariants() const {
       if (resumed_ && settling_.empty() && judge_edge(edge, find(edge.parent)) != edge.state) {
         wrong.push_back(name + "an edge lags behind its parent");
       }
+    }
+    const auto eligible = eligible_.find(id);
+    if (eligible != eligible_.end() && settling_.empty() &&
+        !overlooked(*this, job, eligible->second).empty()) {
+      wrong.push_back(name + "an element lags behind its parents");
     }
     const bool may_start = resumed_ && can_start(job);
     if (resumed_ && may_start != ready_.contains(job)) {

@@ -29,15 +29,6 @@ Execution as_execution(const ElementGroup& group) {
   return execution;
 }
 
-/// Calls `use` with those of `among` that were launched.
-template <class Launched, class Use>
-void each_launched(Launched& launched, const Ranges& among, Use use) {
-  for (const librm::Range& range : among.list()) {
-    auto at = launched.lower_bound(static_cast<std::uint32_t>(range.begin));
-    for (; at != launched.end() && at->first <= range.end; ++at) use(at->first, at->second);
-  }
-}
-
 /// Those of `among` that `wanted` is true of.
 template <class Wanted>
 Ranges select(const Job& job, const Ranges& among, Wanted wanted) {

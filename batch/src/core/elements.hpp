@@ -36,6 +36,15 @@ Execution& launched_element(Job& job, std::uint32_t index);
 void note_change(Job& job, JobState before, const Execution& now);
 /// That one of them ran, once a record says so.
 void note_start(Job& job, librm::WallTime started);
+/// Calls `use(index, execution)` with those of `among` that were launched.
+template <class Launched, class Use>
+void each_launched(Launched& launched, const librm::Ranges& among, Use use) {
+  for (const librm::Range& range : among.list()) {
+    auto at = launched.lower_bound(static_cast<std::uint32_t>(range.begin));
+    for (; at != launched.end() && at->first <= range.end; ++at) use(at->first, at->second);
+  }
+}
+
 /// The elements that the action suits get what follows from it.
 void act_on_elements(Job& job, const ElementActionRecord& record);
 /// What the whole is, from its elements: state, reason, times and exit code.

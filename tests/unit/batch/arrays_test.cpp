@@ -176,6 +176,27 @@ TEST(Arrays, AnElementFollowsTheSameElementOfItsParent) {
   EXPECT_EQ(bench.state(3), "cancelled: DependencyNeverSatisfied: job 2 (out) was cancelled");
 }
 
+TEST(Arrays, AnElementFollowsTheSameElementAlsoWhenBothAreRetried) {
+  Bench bench = connected();
+  bench
+      .submit(
+          {job("in").array("0-1"), job("out").array("0-1").after("in", EdgeKind::corresponding)})
+      .value();
+  bench.offer(1, "cpus:8;mem:8192");
+  bench.failed(task_of(1, 0));
+  bench.finished(task_of(1, 1));
+  bench.offer(1, "cpus:8;mem:8192");
+  bench.finished(task_of(2, 1));
+  EXPECT_EQ(bench.elements(2), "finished 1; cancelled 0");
+  EXPECT_EQ(bench.control(JobAction::retry, 1), "ok");
+  EXPECT_EQ(bench.control(JobAction::retry, 2), "ok");
+  bench.offer(1, "cpus:8;mem:8192");
+  EXPECT_EQ(bench.launched(), std::vector<std::string>{"1_0.2.1"});
+  bench.finished(task_of(1, 0, 2));
+  bench.offer(1, "cpus:8;mem:8192");
+  EXPECT_EQ(bench.launched(), std::vector<std::string>{"2_0.1.1"});
+}
+
 TEST(Arrays, FollowTheirParentsWhateverHappensToThese) {
   Bench bench = connected();
   bench
