@@ -18,6 +18,19 @@ bool worth_repeating(ErrorCode code) {
          code == ErrorCode::deadline_exceeded || code == ErrorCode::io_error;
 }
 
+batch::JobAction sensible(batch::JobState state, Prng& random) {
+  switch (state) {
+    case batch::JobState::pending:
+      return batch::JobAction::hold;
+    case batch::JobState::held:
+      return batch::JobAction::release;
+    case batch::JobState::running:
+      return random.chance(1, 2) ? batch::JobAction::requeue : batch::JobAction::cancel;
+    default:
+      return batch::JobAction::retry;
+  }
+}
+
 }  // namespace
 
 Client::Client(sim::World& world, const Scenario& scenario, Find find)
@@ -294,19 +307,22 @@ void Client::answer(const batch::SubmitAnswer& answer) {
   }
 }
 
-/// A person's second thoughts, on a job or on some of its elements; most are refused.
+/// A person's second thoughts, on a job or on some of its elements: mostly what suits its state.
 void Client::meddle_later(batch::JobId job) {
   world_.after(world_.draw_skewed(Duration{}, seconds(60)), [this, job] {
     ClusterNode* leader = find_();
     if (healed_ || leader == nullptr || !leader->running()) return;
     Prng& random = world_.random();
-    const auto action = static_cast<batch::JobAction>(1 + random.below(5));
+    const batch::Job* known = leader->core().batch().find(job);
+    const batch::JobAction action = known == nullptr || random.chance(1, 4)
+                                        ? static_cast<batch::JobAction>(1 + random.below(5))
+                                        : sensible(known->state, random);
     Ranges elements;
     if (random.chance(1, 2)) elements = Ranges({{0, random.below(4)}});
     world_.trace("client", std::string(batch::to_string(action)) + " " + std::to_string(job));
     leader->post_batch(
         batch::ControlJob{++request_last_, action, job, "a second thought", std::move(elements)});
-    if (random.chance(1, 2)) meddle_later(job);
+    if (random.chance(3, 4)) meddle_later(job);
   });
 }
 

@@ -193,6 +193,7 @@ void Oracle::check_edges(const KnownJob& entry, const batch::TaskName& name) {
 void Oracle::check_corresponding(const KnownJob& entry, const batch::ElementId& id) {
   for (const batch::Edge& edge : entry.job.edges) {
     if (edge.kind != batch::EdgeKind::corresponding || !id.index) continue;
+    if (entry.freed.contains(Ranges({{*id.index, *id.index}}))) continue;
     const KnownElement* parent = known(batch::ElementId{edge.parent, id.index}, "a parent");
     if (parent == nullptr) return;
     const bool anyway = entry.job.spec.on_dependency_failed == batch::OnDependencyFailed::run;

@@ -59,6 +59,7 @@ class Oracle {
   struct KnownJob {
     batch::Job job;  // what was submitted, and its edges
     std::map<std::optional<std::uint32_t>, KnownElement> elements;  // of no index: the job itself
+    librm::Ranges freed;  // elements that need not follow those of their parents
     batch::JobState state() const;
   };
 
@@ -76,6 +77,7 @@ class Oracle {
   void apply(const batch::ScheduleRemovedRecord& record);
   void apply(const batch::ElementActionRecord& record);
   void apply(const batch::ElementsRecord&) {}
+  void apply(const batch::ElementsFreedRecord& record);
 
   KnownJob* known(batch::JobId job, std::string_view what);
   KnownElement* known(const batch::ElementId& id, std::string_view what);

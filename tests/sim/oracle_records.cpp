@@ -20,7 +20,7 @@ void Oracle::apply(const batch::FrameworkIdRecord& record) { framework_ = record
 
 void Oracle::apply(const batch::JobsRecord& record) {
   for (const batch::Job& job : record.jobs) {
-    const auto [entry, is_new] = jobs_.try_emplace(job.id, KnownJob{job, {}});
+    const auto [entry, is_new] = jobs_.try_emplace(job.id, KnownJob{job, {}, {}});
     if (!is_new) world_.violation("job id " + std::to_string(job.id) + " was used twice");
     KnownElement element;
     element.state = job.state;
@@ -196,6 +196,28 @@ void Oracle::apply(const batch::JobChangeRecord& record) {
   }
   attempt = *record.attempt;
   check_attempt(id, attempt);
+}
+
+/// Only what is held because its parent's element will never finish is freed from following it.
+void Oracle::apply(const batch::ElementsFreedRecord& record) {
+  KnownJob* job = known(record.job, "freed");
+  if (job == nullptr) return;
+  mark("elements freed");
+  for (const auto& [index, element] : job->elements) {
+    const Ranges one({{*index, *index}});
+    if (!record.indices.contains(one) || job->freed.contains(one)) continue;
+    const bool hopeless = std::any_of(
+        job->job.edges.begin(), job->job.edges.end(), [&, index = index](const batch::Edge& edge) {
+          if (edge.kind != batch::EdgeKind::corresponding) return false;
+          const KnownElement* parent = known(batch::ElementId{edge.parent, index}, "a parent");
+          return parent != nullptr && is_terminal(parent->state) &&
+                 parent->state != batch::JobState::finished;
+        });
+    if (element.state == batch::JobState::held && hopeless) continue;
+    world_.violation("element " + std::to_string(*index) + " of job " + std::to_string(record.job) +
+                     " is freed of its parents, which may still finish");
+  }
+  job->freed = record.indices;
 }
 
 /// An action changes what it suits, and nothing else.

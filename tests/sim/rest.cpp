@@ -11,8 +11,9 @@ using namespace librm;
 
 namespace {
 
-/// Retries back off to minutes, and wall clocks stepped back delay them further.
-constexpr Duration rest_within = seconds(3600);
+/// Retries back off to minutes, and wall clocks that were stepped back, hours in all, delay further
+/// what is scheduled.
+constexpr Duration rest_within = seconds(4 * 3600);
 constexpr Duration rest_check_interval = seconds(2);
 constexpr Duration quiet_time = seconds(60);
 
@@ -52,18 +53,24 @@ std::string Cluster::unfinished() const {
   ClusterNode* node = leader();
   if (node == nullptr) return "nobody leads";
   if (!client_->done()) return "a submission is not answered";
-  for (const auto& [name, schedule] : node->core().batch().schedules()) {
-    const bool waits = schedule.next || (!schedule.runs.empty() && !schedule.runs.back().ended);
-    if (waits) return "schedule " + name + " goes on";
-  }
   for (const auto& [id, job] : node->core().batch().jobs()) {
     if (is_terminal(job.state)) continue;
     std::string text = "job " + std::to_string(id) + " is " + batch::to_string(job.state);
-    if (!job.reason.empty()) text += " (" + job.reason + ")";
+    text += ": " + node->core().batch().why(job, node->host().now()).summary;
     if (!job.attempts.empty()) {
       const batch::Attempt& last = job.attempts.back();
       text += ", attempt " + std::to_string(last.attempt) + " on " + to_string(last.agent) +
               " is " + to_string(last.latest.state);
+    }
+    return text;
+  }
+  for (const auto& [name, schedule] : node->core().batch().schedules()) {
+    const bool waits = schedule.next || (!schedule.runs.empty() && !schedule.runs.back().ended);
+    if (!waits) continue;
+    std::string text = "schedule " + name + " goes on";
+    if (schedule.next) {
+      const Duration left = schedule.next->at - node->host().now().wall;
+      text += ", next in " + std::to_string(left.ns / 1'000'000'000) + " s";
     }
     return text;
   }

@@ -259,6 +259,7 @@ class BatchCore {
   void apply_one(const ScheduleRemovedRecord& record);
   void apply_one(const ElementActionRecord& record);
   void apply_one(const ElementsRecord& record);
+  void apply_one(const ElementsFreedRecord& record);
   std::optional<Element> find_element(const ElementId& id);
   template <class Change>
   void alter(const ElementId& id, Change change);
@@ -323,6 +324,7 @@ class BatchCore {
                                        BatchActions& out);
   librm::Result<std::vector<EdgeRecord>> edges_before(const Job& job, JobAction action) const;
   librm::Result<void> may_retry(const Job& job) const;
+  void free_elements(const Job& job, const librm::Ranges& released, BatchActions& out);
   void act(librm::Now now, Job& job, JobAction action, std::string reason, BatchActions& out);
   void act(librm::Now now, Job& job, JobAction action, const librm::Ranges& indices,
            std::string reason, BatchActions& out);

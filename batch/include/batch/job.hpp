@@ -204,6 +204,7 @@ struct ArrayElements {
   std::optional<librm::WallTime> started;  ///< durably known: when the first of them ran
   std::optional<librm::WallTime> ended;    ///< the last time that one of them ended
   StateCounts counts;                      ///< of all; follows from the above
+  librm::Ranges freed;  ///< released although the same elements of their parents had failed
   bool operator==(const ArrayElements&) const = default;
 };
 

@@ -139,11 +139,19 @@ struct ElementsRecord {
   bool operator==(const ElementsRecord&) const = default;
 };
 
+/// The elements of an array that no longer wait for the same elements of its parents.
+struct ElementsFreedRecord {
+  JobId job = 0;
+  librm::Ranges indices;  ///< all of them
+  bool operator==(const ElementsFreedRecord&) const = default;
+};
+
 // To add a record: a struct here, its place in BatchRecord, its number and fields in
 // edge/record_codec.hpp, its golden bytes in tests/unit/batch, its apply() in BatchCore.
-using BatchRecord = std::variant<FrameworkIdRecord, JobsRecord, LaunchRecord, JobChangeRecord,
-                                 EdgeRecord, JobRemovedRecord, SubmissionKeyRecord, JobIdRecord,
-                                 ScheduleRecord, ScheduleRunRecord, ScheduleChangeRecord,
-                                 ScheduleRemovedRecord, ElementActionRecord, ElementsRecord>;
+using BatchRecord =
+    std::variant<FrameworkIdRecord, JobsRecord, LaunchRecord, JobChangeRecord, EdgeRecord,
+                 JobRemovedRecord, SubmissionKeyRecord, JobIdRecord, ScheduleRecord,
+                 ScheduleRunRecord, ScheduleChangeRecord, ScheduleRemovedRecord,
+                 ElementActionRecord, ElementsRecord, ElementsFreedRecord>;
 
 }  // namespace batch

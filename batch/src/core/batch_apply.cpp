@@ -143,6 +143,13 @@ void BatchCore::apply_one(const ElementActionRecord& record) {
   index_job(job);
 }
 
+void BatchCore::apply_one(const ElementsFreedRecord& record) {
+  const auto found = jobs_.find(record.job);
+  if (found != jobs_.end() && found->second.elements) {
+    found->second.elements->freed = record.indices;
+  }
+}
+
 void BatchCore::apply_one(const ElementsRecord& record) {
   const auto found = jobs_.find(record.job);
   if (found == jobs_.end() || !found->second.elements) return;
@@ -269,6 +276,9 @@ void BatchCore::snapshot_job(const Job& job, std::vector<BatchRecord>& records) 
     records.emplace_back(std::exchange(part, ElementsRecord{job.id, {}}));
   }
   if (!part.launched.empty()) records.emplace_back(std::move(part));
+  if (!job.elements->freed.empty()) {
+    records.emplace_back(ElementsFreedRecord{job.id, job.elements->freed});
+  }
 }
 
 std::vector<BatchRecord> BatchCore::snapshot() const {

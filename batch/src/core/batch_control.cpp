@@ -129,6 +129,7 @@ Result<void> BatchCore::control_elements(librm::Now now, Job& job, const Control
   auto edges = edges_before(job, request.action);
   if (!edges) return tl::unexpected(edges.error());
   for (EdgeRecord& record : *edges) persist(std::move(record), out);
+  if (request.action == JobAction::release) free_elements(job, suitable, out);
   act(now, job, request.action, suitable, reason_of(request), out);
   return {};
 }
@@ -161,6 +162,18 @@ Result<std::vector<EdgeRecord>> BatchCore::edges_before(const Job& job, JobActio
     records.push_back(record);
   }
   return records;
+}
+
+/// What is released waits for nothing that can never be: as a job's edges, so its elements'.
+void BatchCore::free_elements(const Job& job, const librm::Ranges& released, BatchActions& out) {
+  librm::Ranges freed = job.elements->freed;
+  for (const Edge& edge : job.edges) {
+    const Job* parent = edge.kind == EdgeKind::corresponding ? find(edge.parent) : nullptr;
+    if (parent == nullptr) continue;
+    freed += elements_in(*parent, JobState::failed, released);
+    freed += elements_in(*parent, JobState::cancelled, released);
+  }
+  if (freed != job.elements->freed) persist(ElementsFreedRecord{job.id, std::move(freed)}, out);
 }
 
 Result<void> BatchCore::may_retry(const Job& job) const {
@@ -204,7 +217,9 @@ void BatchCore::act(librm::Now now, Job& job, JobAction action, const librm::Ran
   });
   // The whole last: its elements' news are older than its own.
   follow_change(now, {job, job, std::nullopt}, was_over, out);
-  if (action == JobAction::retry) begin_corresponding(now, job, out);
+  if (action == JobAction::retry || action == JobAction::release) {
+    begin_corresponding(now, job, out);
+  }
   if (!is_terminal(job.state)) settling_.push_back({job.id, std::nullopt});
 }
 

@@ -131,6 +131,8 @@ void BatchCore::settle_corresponding(librm::Now now, Job& child, const librm::Ra
                                      BatchActions& out) {
   const bool runs_anyway = child.spec.on_dependency_failed == OnDependencyFailed::run;
   librm::Ranges eligible = common(indices, waiting(child));
+  const librm::Ranges freed = common(eligible, child.elements->freed);
+  eligible -= freed;
   librm::Ranges never;
   const Job* culprit = nullptr;
   for (const Edge& edge : child.edges) {
@@ -144,6 +146,7 @@ void BatchCore::settle_corresponding(librm::Now now, Job& child, const librm::Ra
     eligible = std::move(good);
   }
   eligible_[child.id] += eligible;
+  eligible_[child.id] += freed;
   refresh(child);
   const JobAction action = action_where_failed(child.spec);
   never = suited(child, action, never);

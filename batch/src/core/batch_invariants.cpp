@@ -86,13 +86,15 @@ void check_elements(const Job& job, std::vector<std::string>& wrong) {
   }
 }
 
-/// Elements that wait although the same elements of all their parents have finished.
+/// Elements that wait although the same elements of all their parents have finished, or were freed
+/// of these.
 librm::Ranges overlooked(const BatchCore& core, const Job& child, const librm::Ranges& eligible) {
   librm::Ranges ready = waiting(child);
   for (const Edge& edge : child.edges) {
     const Job* parent = edge.kind == EdgeKind::corresponding ? core.find(edge.parent) : nullptr;
     if (parent != nullptr) ready = elements_in(*parent, JobState::finished, ready);
   }
+  ready += common(waiting(child), child.elements->freed);
   ready -= eligible;
   return ready;
 }

@@ -113,6 +113,7 @@ LIBRM_WIRE(ScheduleChangeRecord, schedule, paused, due_first, next, edges, count
 LIBRM_WIRE(ScheduleRemovedRecord, schedule)
 LIBRM_WIRE(ElementActionRecord, job, action, indices, reason, at)
 LIBRM_WIRE(ElementsRecord, job, launched)
+LIBRM_WIRE(ElementsFreedRecord, job, indices)
 
 #undef BATCH_WIRE_NESTED
 
@@ -142,6 +143,7 @@ BATCH_RECORD_NUMBER(ScheduleChangeRecord, 11);
 BATCH_RECORD_NUMBER(ScheduleRemovedRecord, 12);
 BATCH_RECORD_NUMBER(ElementActionRecord, 13);
 BATCH_RECORD_NUMBER(ElementsRecord, 14);
+BATCH_RECORD_NUMBER(ElementsFreedRecord, 15);
 
 #undef BATCH_RECORD_NUMBER
 

@@ -197,6 +197,30 @@ TEST(Arrays, AnElementFollowsTheSameElementAlsoWhenBothAreRetried) {
   EXPECT_EQ(bench.launched(), std::vector<std::string>{"2_0.1.1"});
 }
 
+TEST(Arrays, AReleasedElementWaitsForNothingThatCanNeverBe) {
+  Bench bench = connected();
+  bench
+      .submit({job("in").array("0-2"), job("out")
+                                           .array("0-2")
+                                           .after("in", EdgeKind::corresponding)
+                                           .on_failed(OnDependencyFailed::hold)})
+      .value();
+  EXPECT_EQ(bench.control(JobAction::cancel, 1, "1"), "ok");
+  EXPECT_EQ(bench.control(JobAction::hold, 2, "2"), "ok");
+  EXPECT_EQ(bench.elements(2), "pending 0; held 1-2");
+  EXPECT_EQ(bench.control(JobAction::release, 2, "1-2"), "ok");
+  EXPECT_EQ(bench.elements(2), "pending 0-2");
+  Bench later;
+  later.records = bench.core->snapshot();
+  later.restart();
+  later.connect();
+  for (Bench* one : {&bench, &later}) {
+    one->offer(1, "cpus:8;mem:8192");
+    EXPECT_EQ(one->launched(), (std::vector<std::string>{"1_0.1.1", "1_2.1.1", "2_1.1.1"}));
+    EXPECT_EQ(one->elements(2), "pending 0,2; running 1");
+  }
+}
+
 TEST(Arrays, FollowTheirParentsWhateverHappensToThese) {
   Bench bench = connected();
   bench

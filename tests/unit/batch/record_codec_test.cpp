@@ -164,7 +164,8 @@ std::vector<BatchRecord> examples() {
                                example_schedule().runs[0], example_schedule().missed[0]},
           ScheduleRemovedRecord{"nightly"},
           ElementActionRecord{43, JobAction::hold, librm::Ranges({{3, 5}}), "not yet", {8}},
-          ElementsRecord{43, {{6, example_array().elements->launched.at(6)}}}};
+          ElementsRecord{43, {{6, example_array().elements->launched.at(6)}}},
+          ElementsFreedRecord{43, librm::Ranges({{2, 4}})}};
 }
 
 std::string to_hex(const std::string& bytes) {
