@@ -15,8 +15,7 @@ Scenario::Agent draw_agent(Prng& random, std::uint64_t number) {
                 Resources::scalar("mem", Amount::units(512 * random.between(4, 16)));
   if (random.chance(1, 2)) {
     const std::uint64_t first = 31000 + 100 * number;
-    agent.total.add(
-        {"ports", std::string(any_role), false, Ranges({{first, first + random.below(20)}})});
+    agent.total.add({.name = "ports", .value = Ranges({{first, first + random.below(20)}})});
   }
   agent.attributes["rack"] = "r" + std::to_string(number % 2);
   agent.drift_ppm = random.between(-200, 200);

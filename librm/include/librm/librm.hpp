@@ -18,4 +18,5 @@
 #include "librm/resource/attributes.hpp"
 #include "librm/resource/fits.hpp"
 #include "librm/resource/request.hpp"
+#include "librm/resource/reservation.hpp"
 #include "librm/resource/resources.hpp"

@@ -2,4 +2,5 @@
 #include "librm/resource/impl/attributes.ipp"
 #include "librm/resource/impl/fits.ipp"
 #include "librm/resource/impl/request.ipp"
+#include "librm/resource/impl/reservation.ipp"
 #include "librm/resource/impl/resources.ipp"

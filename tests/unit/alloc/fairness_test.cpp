@@ -168,10 +168,11 @@ TEST(Reservations, TheOwnerGetsReservedAndUnreservedTogether) {
   EXPECT_EQ(cluster.run_shown(), Texts{"f-2@a-1:cpus(dev):1"});
 }
 
-TEST(Reservations, RolePathsAreFlat) {
+TEST(Reservations, AreForTheRoleAndThoseBelowIt) {
   Cluster cluster;
-  cluster.framework(1, {"eng/backend"}).agent(1, "cpus(eng):2;cpus(eng/backend):3");
-  EXPECT_EQ(cluster.run_shown(), Texts{"f-1@a-1:cpus(eng/backend):3"});
+  cluster.framework(1, {"eng/backend"}).framework(2, {"engine"});
+  cluster.agent(1, "cpus(eng):2;cpus(eng/backend):3;cpus(eng/backend/x):1");
+  EXPECT_EQ(cluster.run_shown(), Texts{"f-1@a-1:cpus(eng):2;cpus(eng/backend):3"});
 }
 
 TEST(Reservations, SharesOrderTheOwnersOfWhatIsLeft) {

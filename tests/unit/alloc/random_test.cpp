@@ -134,8 +134,10 @@ class Monkey {
     if (random_.chance(1, 2)) {
       sum.add({.name = "ports", .value = Ranges({{31000, 31000 + random_.below(20)}})});
     }
-    if (random_.chance(1, 3)) sum.add({.name = "cpus", .role = role(), .value = Amount{2500}});
-    if (random_.chance(1, 3)) sum.add({.name = "gpus", .role = role(), .value = StringSet{"g0"}});
+    if (random_.chance(1, 3))
+      sum.add({.name = "cpus", .reservations = reserved_for(role()), .value = Amount{2500}});
+    if (random_.chance(1, 3))
+      sum.add({.name = "gpus", .reservations = reserved_for(role()), .value = StringSet{"g0"}});
     if (random_.chance(1, 8)) {
       sum.add({.name = "cpus", .revocable = true, .value = Amount::units(1)});
     }

@@ -122,7 +122,7 @@ TEST(ResourcesLaws, UnreservedKeepsTheAmounts) {
     const Resources a = random_resources(random);
     const Resources flat = a.unreserved();
     ASSERT_EQ(flat.amount("cpus"), a.amount("cpus"));
-    for (const Resource& entry : flat.list()) ASSERT_EQ(entry.role, any_role);
+    for (const Resource& entry : flat.list()) ASSERT_EQ(entry.role(), any_role);
   }
 }
 

@@ -22,7 +22,7 @@ inline Resources random_resources(Prng& random) {
   Resources resources;
   for (std::uint64_t n = random.below(6); n > 0; --n) {
     Resource entry;
-    entry.role = random.chance(1, 3) ? "prod" : std::string(any_role);
+    entry.reservations = reserved_for(random.chance(1, 3) ? "prod" : any_role);
     switch (random.below(4)) {
       case 0:
         entry.name = "ports";

@@ -12,7 +12,10 @@ namespace librm::wire_examples {
 
 inline Resources resources() {
   Resources all = Resources::parse("cpus:2.5;mem:1024;ports:[31000-31005,31010-31010]").value();
-  all.add(Resource{"disks", "prod", true, StringSet{"sda", "sdb"}});
+  all.add({.name = "disks",
+           .reservations = reserved_for("prod"),
+           .revocable = true,
+           .value = StringSet{"sda", "sdb"}});
   return all;
 }
 

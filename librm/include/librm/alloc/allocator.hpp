@@ -54,7 +54,7 @@ struct Acceptance {
 /// the lowest weighted dominant share, and within it to the framework with the lowest; ties go
 /// by role name, then framework id. What is offered counts as held. One offer has all that is
 /// free there and usable() by the role; what is reserved for other roles goes to them. Revocable
-/// resources are not offered. Role names are flat: `eng/backend` and `eng` are two roles.
+/// resources are not offered. Of shares role names are flat: `eng/backend` and `eng` are two roles.
 class Allocator {
  public:
   explicit Allocator(AllocatorOptions options);

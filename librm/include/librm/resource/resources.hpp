@@ -8,13 +8,12 @@
 #include <vector>
 
 #include "librm/base/amount.hpp"
+#include "librm/base/boxed.hpp"
 #include "librm/base/config.hpp"
 #include "librm/base/result.hpp"
+#include "librm/resource/reservation.hpp"
 
 namespace librm {
-
-/// The role that everybody may use: what is not reserved.
-inline constexpr std::string_view any_role = "*";
 
 /// Whole numbers from begin to end, both included.
 struct Range {
@@ -38,6 +37,7 @@ class Ranges {
   Ranges& operator-=(const Ranges& other);  ///< numbers that are not there are ignored
   /// The n lowest numbers; precondition: n <= count().
   Ranges lowest(std::uint64_t n) const;
+  auto operator<=>(const Ranges&) const = default;
   bool operator==(const Ranges&) const = default;
 
  private:
@@ -52,24 +52,36 @@ struct Resource {
   using Value = std::variant<Amount, Ranges, StringSet>;
 
   std::string name;
-  std::string role = std::string(any_role);  ///< reserved for this role, or `*`
-  bool revocable = false;                    ///< may be taken back at any time
+  Reservations reservations{};  ///< outermost first; empty: unreserved
+  bool revocable = false;       ///< may be taken back at any time
+  Boxed<Volume> volume{};       ///< set: a persistent volume, and one piece
   Value value;
 
+  /// Whose it is at present: the innermost reservation's role, or `*`.
+  std::string_view role() const {
+    return reservations.empty() ? any_role : std::string_view(reservations.back().role);
+  }
   bool operator==(const Resource&) const = default;
 };
 
-/// What is offered to a role, and what a request in it may take: reserved for the role or
-/// unreserved, never revocable.
-inline bool usable(const Resource& entry, std::string_view role) {
-  return !entry.revocable && (entry.role == any_role || entry.role == role);
+/// Whether what may be taken back at any time counts, too.
+enum class Revocable : bool { excluded, included };
+
+/// What is offered to a role: unreserved, or reserved for it or for a role above it (`eng/backend`
+/// may use what is kept for `eng`); revocable ones only for who asks for them.
+inline bool usable(const Resource& entry, std::string_view role,
+                   Revocable revocable = Revocable::excluded) {
+  if (entry.revocable && revocable == Revocable::excluded) return false;
+  return entry.reservations.empty() || entry.role() == role || is_below(role, entry.role());
 }
 
-/// A canonical multiset of resources: sorted by name, role, revocable, kind; entries of equal key
-/// are merged; empty entries (and amounts below zero) are dropped; a scalar's sum stays at
-/// Amount::milli_max when it gets there. Ranges and sets are unions, so adding and taking away is
-/// exact as long as what is added is disjoint, as the parts of one agent are. A value: copy it,
-/// compare it, share it between threads when nobody writes.
+/// A canonical multiset of resources: sorted by name, reservations, revocable, volume, kind;
+/// entries of equal key are merged; empty entries (and amounts below zero) are dropped; a scalar's
+/// sum stays at Amount::milli_max when it gets there. Ranges and sets are unions, so adding and
+/// taking away is exact as long as what is added is disjoint, as the parts of one agent are.
+/// Volumes are pieces: each stays an entry of its own, is there once for each time that it was
+/// added, and goes as a whole. A value: copy it, compare it, share it between threads when nobody
+/// writes.
 class Resources {
  public:
   Resources() = default;
@@ -80,8 +92,8 @@ class Resources {
   /// bytes `[A-Za-z0-9_.-]`, set members of 1..255 printable ASCII bytes without ` ,;{}`.
   static Result<Resources> parse(std::string_view text);
 
-  /// One unreserved scalar, for tests and arithmetic: `Resources::scalar("cpus", 4)`.
-  static Resources scalar(std::string name, Amount amount);
+  /// One scalar, reserved statically unless the role is `*`: `Resources::scalar("cpus", four)`.
+  static Resources scalar(std::string name, Amount amount, std::string_view role = any_role);
 
   const std::vector<Resource>& list() const { return entries_; }
   bool empty() const { return entries_.empty(); }
@@ -94,17 +106,18 @@ class Resources {
   /// True where `other` is a part of this, role by role.
   bool contains(const Resources& other) const;
   /// The same for the entries of `other` that are usable() by the role.
-  bool contains_usable(const Resources& other, std::string_view role) const;
+  bool contains_usable(const Resources& other, std::string_view role,
+                       Revocable revocable = Revocable::excluded) const;
   Resources& operator+=(const Resources& other);
   Resources& operator+=(Resources&& other);
   /// Precondition: contains(other); checked.
   Resources& operator-=(const Resources& other);
 
-  /// Entries of the role: reserved for it, or unreserved; revocable ones, too.
-  Resources usable_by(std::string_view role) const;
+  /// What is usable() by the role, by default with what is revocable.
+  Resources usable_by(std::string_view role, Revocable revocable = Revocable::included) const;
   /// Removes and returns what is usable() by the role.
-  Resources take_usable(std::string_view role);
-  /// Everything as if unreserved, for adding up.
+  Resources take_usable(std::string_view role, Revocable revocable = Revocable::excluded);
+  /// Everything as if unreserved and without volumes, for adding up.
   Resources unreserved() const;
 
   bool operator==(const Resources&) const = default;
@@ -115,10 +128,6 @@ class Resources {
 
 inline Resources operator+(Resources a, const Resources& b) { return a += b; }
 inline Resources operator-(Resources a, const Resources& b) { return a -= b; }
-
-/// Role names: `*`, or parts of `[A-Za-z0-9_.-]` joined by `/`, at most 255 bytes; a part is not
-/// `.` or `..` and does not begin with `-`. The error says what is wrong.
-LIBRM_DECL Result<void> check_role(std::string_view role);
 
 /// What an entry amounts to: a scalar's value, a count of members otherwise.
 LIBRM_DECL Amount amount_of(const Resource& resource);

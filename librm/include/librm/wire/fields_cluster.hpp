@@ -1,6 +1,9 @@
 // The encoding of every struct that master, agents, frameworks, executors and shepherds exchange.
 #pragma once
 
+#include <cstdint>
+#include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -31,6 +34,23 @@ template <>
 struct WireEnum<FrameworkStatus>
     : WireEnumRange<FrameworkStatus::active, FrameworkStatus::completed> {};
 
+/// Wraps the fields in an envelope of version 1 around a struct.
+#define LIBRM_WIRE_ENVELOPED(Type, ...)                    \
+  struct Type##Fields {                                    \
+    Type& value;                                           \
+  };                                                       \
+  template <class Archive>                                 \
+  void serialize(Archive& archive, Type##Fields& fields) { \
+    Type& value = fields.value;                            \
+    LIBRM_WIRE_EXPAND(LIBRM_WIRE_EACH(__VA_ARGS__))        \
+  }                                                        \
+  template <class Archive>                                 \
+  void serialize(Archive& archive, Type& value) {          \
+    Type##Fields fields{value};                            \
+    auto envelope = enveloped(fields);                     \
+    archive(envelope);                                     \
+  }
+
 // --- resources: read through their own constructors, so that they are canonical afterwards ---
 
 inline constexpr std::size_t wire_resource_entries_max = 4096;
@@ -54,7 +74,63 @@ struct MinWireSize<Ranges> {
   static constexpr std::size_t value() { return sizeof(std::uint32_t); }
 };
 
-LIBRM_WIRE(Resource, name, role, revocable, value)
+LIBRM_WIRE_ENVELOPED(Reservation, role, dynamic, principal, labels)
+LIBRM_WIRE_ENVELOPED(Volume, id, shared, principal)
+
+/// What follows a Resource that has more than one static reservation without principal and labels.
+struct ResourceDetails {
+  Reservations reservations;
+  std::optional<Volume> volume;
+};
+LIBRM_WIRE(ResourceDetails, reservations, volume)
+
+// A byte of flags stands where a bool was at first: a reader that knows no details refuses a
+// resource that has some, instead of taking it for something else.
+inline constexpr std::uint8_t wire_resource_revocable = 1;
+inline constexpr std::uint8_t wire_resource_detailed = 2;
+
+inline void save(OutArchive& archive, const Resource& resource) {
+  const Reservations& layers = resource.reservations;
+  const bool plain = layers.empty() || (layers.size() == 1 && !layers[0].dynamic &&
+                                        layers[0].principal.empty() && layers[0].labels.empty());
+  const bool detailed = resource.volume || !plain;
+  const int flags =
+      (resource.revocable ? wire_resource_revocable : 0) | (detailed ? wire_resource_detailed : 0);
+  archive(resource.name, std::string(resource.role()));
+  archive.write_number(static_cast<std::uint8_t>(flags));
+  archive(resource.value);
+  if (!detailed) return;
+  ResourceDetails details{layers, std::nullopt};
+  if (resource.volume) details.volume = *resource.volume;
+  archive(enveloped(details));
+}
+inline void load(BoundedInArchive& archive, Resource& resource) {
+  std::string role;
+  archive(resource.name, role);
+  const auto flags = archive.read_number<std::uint8_t>();
+  if (flags > (wire_resource_revocable | wire_resource_detailed)) {
+    throw WireError("resource " + resource.name + ": flags " + std::to_string(flags));
+  }
+  resource.revocable = (flags & wire_resource_revocable) != 0;
+  archive(resource.value);
+  resource.reservations = reserved_for(role);
+  resource.volume.reset();
+  if ((flags & wire_resource_detailed) == 0) return;
+  ResourceDetails details;
+  auto envelope = enveloped(details);
+  archive(envelope);
+  if (auto valid = check_reservations(details.reservations); !valid) {
+    throw WireError("resource " + resource.name + ": " + valid.error().message);
+  }
+  resource.reservations = std::move(details.reservations);
+  if (details.volume) resource.volume = std::move(*details.volume);
+}
+template <>
+struct MinWireSize<Resource> {
+  static constexpr std::size_t value() {
+    return 2 * sizeof(std::uint32_t) + sizeof(std::uint8_t) + sizeof(std::uint16_t);
+  }
+};
 
 inline void save(OutArchive& archive, const Resources& resources) { archive(resources.list()); }
 inline void load(BoundedInArchive& archive, Resources& resources) {
@@ -83,23 +159,6 @@ struct MinWireSize<Resources> {
 LIBRM_WIRE(Request, amounts)
 
 // --- what is nested in messages and records, each in an envelope ---
-
-/// Wraps the fields in an envelope of version 1 around a struct.
-#define LIBRM_WIRE_ENVELOPED(Type, ...)                    \
-  struct Type##Fields {                                    \
-    Type& value;                                           \
-  };                                                       \
-  template <class Archive>                                 \
-  void serialize(Archive& archive, Type##Fields& fields) { \
-    Type& value = fields.value;                            \
-    LIBRM_WIRE_EXPAND(LIBRM_WIRE_EACH(__VA_ARGS__))        \
-  }                                                        \
-  template <class Archive>                                 \
-  void serialize(Archive& archive, Type& value) {          \
-    Type##Fields fields{value};                            \
-    auto envelope = enveloped(fields);                     \
-    archive(envelope);                                     \
-  }
 
 LIBRM_WIRE_ENVELOPED(Fetch, uri, output_file, extract, executable)
 LIBRM_WIRE_ENVELOPED(Command, shell, value, arguments, environment, working_directory, user, fetch)

@@ -50,11 +50,14 @@ LIBRM_DECL detail::Member* Allocator::State::pick(const Agent& agent) {
   detail::Sorter::Order owners;  // of reserved resources
   for (const Resource& entry : agent.free.list()) {
     if (entry.revocable) continue;
-    if (entry.role == any_role) {
+    if (entry.reservations.empty()) {
       unreserved = true;
-    } else if (const auto role = roles.find(entry.role);
-               role != roles.end() && role->second.queued) {
-      owners.insert(&role->second);
+      continue;
+    }
+    // The role and those below it; `eng-x` sorts between `eng` and `eng/x`.
+    for (auto role = roles.lower_bound(entry.role());
+         role != roles.end() && role->first.starts_with(entry.role()); ++role) {
+      if (role->second.queued && usable(entry, role->first)) owners.insert(&role->second);
     }
   }
   for (Role* role : unreserved ? sorter.order() : owners) {

@@ -81,7 +81,7 @@ class FilterBook {
   void mark(const Agent& agent) {
     ++mark_;
     // Without reservations the answer depends on the refusal only, else on the role, too.
-    const auto is_reserved = [](const Resource& entry) { return entry.role != any_role; };
+    const auto is_reserved = [](const Resource& entry) { return !entry.reservations.empty(); };
     const auto& free = agent.free.list();
     const bool by_role = std::any_of(free.begin(), free.end(), is_reserved);
     std::optional<std::uint32_t> refusal;

@@ -14,7 +14,10 @@ namespace detail {
 
 /// The part of an entry that covers up to `need`: whole members of ranges and sets.
 inline Resource take_part(const Resource& entry, Amount need) {
-  Resource part{.name = entry.name, .role = entry.role, .value = {}};
+  Resource part{.name = entry.name,
+                .reservations = entry.reservations,
+                .revocable = entry.revocable,
+                .value = {}};
   const auto members = static_cast<std::uint64_t>((need.milli + 999) / 1000);
   if (const auto* amount = std::get_if<Amount>(&entry.value)) {
     part.value = std::min(*amount, need);
@@ -61,7 +64,7 @@ LIBRM_DECL std::optional<Shortage> fits(const Request& request, const Resources&
     while (entry != end && entry->name < name) ++entry;
     for (; entry != end && entry->name == name; ++entry) {
       // Clamped at each step, so that no number of entries overflows the sum.
-      if (usable(*entry, role)) {
+      if (!entry->volume && usable(*entry, role)) {
         have = {std::min((have + amount_of(*entry)).milli, Amount::milli_max)};
       }
     }
@@ -81,8 +84,8 @@ LIBRM_DECL Result<Resources> select(const Request& request, const Resources& fre
     for (const bool reserved : {true, false}) {
       for (const Resource& entry : free.list()) {
         if (left.milli <= 0) break;
-        if (entry.name != name || !usable(entry, role)) continue;
-        if ((entry.role != any_role) != reserved) continue;
+        if (entry.name != name || entry.volume || !usable(entry, role)) continue;
+        if (entry.reservations.empty() == reserved) continue;
         Resource part = detail::take_part(entry, left);
         left -= std::min(left, amount_of(part));
         picked.add(std::move(part));
@@ -104,7 +107,7 @@ LIBRM_DECL std::optional<Shortage> shortage(const Resources& need, const Resourc
       have = detail::present_part(entry, *same);
     }
     std::string name = entry.name;
-    if (entry.role != any_role) name += '(' + entry.role + ')';
+    if (!entry.reservations.empty()) name += '(' + std::string(entry.role()) + ')';
     return Shortage{std::move(name), amount_of(entry), have};
   }
   return std::nullopt;

@@ -80,8 +80,8 @@ inline Result<Resource::Value> read_value(Cursor& cursor) {
   return read_amount(cursor).map([](Amount amount) { return Resource::Value(amount); });
 }
 
-inline Result<std::string> read_reservation(Cursor& cursor) {
-  if (!cursor.take('(')) return std::string(any_role);
+inline Result<Reservations> read_reservation(Cursor& cursor) {
+  if (!cursor.take('(')) return Reservations();
   const std::string_view role =
       cursor.take_while([](char c) { return Cursor::is_name(c) || c == '/' || c == '*'; });
   if (const auto valid = check_role(role); !valid) {
@@ -89,7 +89,7 @@ inline Result<std::string> read_reservation(Cursor& cursor) {
     return cursor.wrong(role, "is not a role name");
   }
   if (!cursor.take(')')) return cursor.expected("')'");
-  return std::string(role);
+  return reserved_for(role);
 }
 
 }  // namespace detail
@@ -108,12 +108,12 @@ LIBRM_DECL Result<Resources> Resources::parse(std::string_view text) {
     if (!value) return tl::unexpected<Error>(value.error());
     for (const Resource& other : seen) {
       if (other.name != *name) continue;
-      if (other.role == *role) return cursor.wrong(*name, "is given twice");
+      if (other.reservations == *role) return cursor.wrong(*name, "is given twice");
       if (other.value.index() != value->index()) {
         return cursor.wrong(*name, "is a scalar, ranges or a set, not two of them");
       }
     }
-    seen.push_back({.name = std::string(*name), .role = std::move(*role), .value = {}});
+    seen.push_back({.name = std::string(*name), .reservations = std::move(*role), .value = {}});
     Resource entry = seen.back();
     entry.value = std::move(*value);
     // Of the value only the kind is compared later.

@@ -2,12 +2,14 @@
 #pragma once
 
 #include <algorithm>
+#include <compare>
 #include <iterator>
 #include <limits>
 #include <utility>
 
 #include "librm/base/check.hpp"
 #include "librm/resource/impl/parse.ipp"
+#include "librm/resource/impl/reservation.ipp"
 #include "librm/resource/resources.hpp"
 
 namespace librm {
@@ -24,11 +26,22 @@ inline Amount add_saturated(Amount a, Amount b) {
                                                                               : a.milli + b.milli};
 }
 
-/// The canonical order, and what makes two entries mergeable.
+inline int sign_of(std::strong_ordering order) { return order < 0 ? -1 : order > 0 ? 1 : 0; }
+
+/// The canonical order. Entries of equal key are mergeable; of a volume the value is a part of
+/// the key, because another amount is another piece.
 inline int compare_keys(const Resource& a, const Resource& b) {
   if (int order = a.name.compare(b.name); order != 0) return order;
-  if (int order = a.role.compare(b.role); order != 0) return order;
+  if (!a.reservations.empty() || !b.reservations.empty()) {  // most are unreserved
+    const auto order = a.reservations <=> b.reservations;
+    if (order != 0) return sign_of(order);
+  }
   if (a.revocable != b.revocable) return a.revocable ? 1 : -1;
+  if (a.volume || b.volume) {
+    const auto order = a.volume <=> b.volume;
+    if (order != 0) return sign_of(order);
+    return sign_of(a.value <=> b.value);
+  }
   return static_cast<int>(a.value.index()) - static_cast<int>(b.value.index());
 }
 
@@ -174,9 +187,9 @@ LIBRM_DECL Ranges Ranges::lowest(std::uint64_t n) const {
   return picked;
 }
 
-LIBRM_DECL Resources Resources::scalar(std::string name, Amount amount) {
+LIBRM_DECL Resources Resources::scalar(std::string name, Amount amount, std::string_view role) {
   Resources resources;
-  resources.add({.name = std::move(name), .value = amount});
+  resources.add({.name = std::move(name), .reservations = reserved_for(role), .value = amount});
   return resources;
 }
 
@@ -202,7 +215,7 @@ LIBRM_DECL void Resources::add(Resource resource) {
   const auto at = std::lower_bound(
       entries_.begin(), entries_.end(), resource,
       [](const Resource& a, const Resource& b) { return detail::compare_keys(a, b) < 0; });
-  if (at != entries_.end() && detail::compare_keys(*at, resource) == 0) {
+  if (at != entries_.end() && !resource.volume && detail::compare_keys(*at, resource) == 0) {
     detail::merge(at->value, resource.value);
   } else {
     entries_.insert(at, std::move(resource));
@@ -215,28 +228,32 @@ LIBRM_DECL bool Resources::contains(const Resources& other) const {
     mine = detail::skip_to(mine, entries_.end(), part);
     if (mine == entries_.end() || detail::compare_keys(*mine, part) != 0) return false;
     if (!detail::includes(mine->value, part.value)) return false;
+    ++mine;  // the next of equal pieces
   }
   return true;
 }
 
-LIBRM_DECL bool Resources::contains_usable(const Resources& other, std::string_view role) const {
+LIBRM_DECL bool Resources::contains_usable(const Resources& other, std::string_view role,
+                                           Revocable revocable) const {
   auto mine = entries_.begin();
   for (const Resource& part : other.entries_) {
-    if (!usable(part, role)) continue;
+    if (!usable(part, role, revocable)) continue;
     mine = detail::skip_to(mine, entries_.end(), part);
     if (mine == entries_.end() || detail::compare_keys(*mine, part) != 0) return false;
     if (!detail::includes(mine->value, part.value)) return false;
+    ++mine;  // the next of equal pieces
   }
   return true;
 }
 
 LIBRM_DECL Resources& Resources::operator+=(const Resources& other) {
   if (entries_.empty()) return *this = other;
-  // By index: an insertion moves the entries; where `other` is this, every key is found.
+  if (this == &other) return *this += Resources(other);
+  // By index: an insertion moves the entries.
   std::size_t at = 0;
   for (const Resource& part : other.entries_) {
     while (at < entries_.size() && detail::compare_keys(entries_[at], part) < 0) ++at;
-    if (at < entries_.size() && detail::compare_keys(entries_[at], part) == 0) {
+    if (at < entries_.size() && !part.volume && detail::compare_keys(entries_[at], part) == 0) {
       detail::merge(entries_[at].value, part.value);
     } else {
       entries_.insert(entries_.begin() + static_cast<std::ptrdiff_t>(at), part);
@@ -265,14 +282,15 @@ LIBRM_DECL Resources& Resources::operator-=(const Resources& other) {
                        detail::includes(mine->value, part.value);
     LIBRM_CHECK(there, "subtracted resources must be contained");
     detail::subtract(mine->value, part.value);
+    ++mine;
   }
   std::erase_if(entries_, [](const Resource& entry) { return detail::is_empty(entry.value); });
   return *this;
 }
 
-LIBRM_DECL Resources Resources::take_usable(std::string_view role) {
+LIBRM_DECL Resources Resources::take_usable(std::string_view role, Revocable revocable) {
   Resources taken;
-  const auto is_usable = [&](const Resource& entry) { return usable(entry, role); };
+  const auto is_usable = [&](const Resource& entry) { return usable(entry, role, revocable); };
   if (std::all_of(entries_.begin(), entries_.end(), is_usable)) {
     taken.entries_.swap(entries_);  // the common case: no copies
     return taken;
@@ -284,10 +302,10 @@ LIBRM_DECL Resources Resources::take_usable(std::string_view role) {
   return taken;
 }
 
-LIBRM_DECL Resources Resources::usable_by(std::string_view role) const {
+LIBRM_DECL Resources Resources::usable_by(std::string_view role, Revocable revocable) const {
   Resources part;
   for (const Resource& entry : entries_) {
-    if (entry.role == any_role || entry.role == role) part.entries_.push_back(entry);
+    if (usable(entry, role, revocable)) part.entries_.push_back(entry);
   }
   return part;
 }
@@ -295,33 +313,11 @@ LIBRM_DECL Resources Resources::usable_by(std::string_view role) const {
 LIBRM_DECL Resources Resources::unreserved() const {
   Resources flat;
   for (Resource entry : entries_) {
-    entry.role = any_role;
+    entry.reservations.clear();
+    entry.volume.reset();
     flat.add(std::move(entry));
   }
   return flat;
-}
-
-LIBRM_DECL Result<void> check_role(std::string_view role) {
-  constexpr std::size_t role_bytes_max = 255;
-  const auto refuse = [&](std::string_view why) {
-    return fail(ErrorCode::invalid_argument,
-                "role '" + std::string(role.substr(0, role_bytes_max)) + "' " + std::string(why));
-  };
-  if (role == any_role) return {};
-  if (role.empty()) return refuse("is empty");
-  if (role.size() > role_bytes_max) return refuse("is longer than 255 bytes");
-  for (std::string_view rest = role;;) {
-    const std::size_t slash = rest.find('/');
-    const std::string_view part = rest.substr(0, slash);
-    if (part.empty() || part == "." || part == "..")
-      return refuse("has an empty part, '.' or '..'");
-    if (part.front() == '-') return refuse("has a part that begins with '-'");
-    if (!std::all_of(part.begin(), part.end(), detail::Cursor::is_name)) {
-      return refuse("has a character other than [A-Za-z0-9_.-/]");
-    }
-    if (slash == std::string_view::npos) return {};
-    rest.remove_prefix(slash + 1);
-  }
 }
 
 LIBRM_DECL std::string to_string(const Ranges& ranges) {
@@ -338,7 +334,7 @@ LIBRM_DECL std::string to_string(const Resources& resources) {
   for (const Resource& entry : resources.list()) {
     if (!text.empty()) text += ';';
     text += entry.name;
-    if (entry.role != any_role) text += '(' + entry.role + ')';
+    if (!entry.reservations.empty()) text += '(' + std::string(entry.role()) + ')';
     if (entry.revocable) text += "{revocable}";
     text += ':';
     if (const auto* amount = std::get_if<Amount>(&entry.value)) {
