@@ -94,12 +94,28 @@ Resources detect_resources(const std::string& work_dir, const hwtopo::Topology* 
   return found;
 }
 
-Resources override_resources(const Resources& detected, const Resources& given) {
+Result<Resources> read_given_resources(const std::string& text, const std::string& default_role) {
+  Result<Resources> given = Resources::parse(text, default_role);
+  if (!given) return given;
+  for (const Resource& entry : given->list()) {
+    const bool dynamic = std::any_of(entry.reservations.begin(), entry.reservations.end(),
+                                     [](const Reservation& layer) { return layer.dynamic; });
+    if (!dynamic && !entry.volume) continue;
+    return fail(ErrorCode::invalid_argument,
+                key_of(entry) + ": an agent starts with static reservations, such as cpus(eng):4");
+  }
+  return given;
+}
+
+Resources override_resources(const Resources& detected, const Resources& given,
+                             const std::string& default_role) {
   std::set<std::string> names;
   for (const Resource& resource : given.list()) names.insert(resource.name);
   Resources result = given;
-  for (const Resource& resource : detected.list()) {
-    if (!names.contains(resource.name)) result.add(resource);
+  for (Resource resource : detected.list()) {
+    if (names.contains(resource.name)) continue;
+    resource.reservations = reserved_for(default_role);
+    result.add(std::move(resource));
   }
   return result;
 }

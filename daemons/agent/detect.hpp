@@ -25,8 +25,14 @@ CpuPicker cpu_picker(hwtopo::Topology topology);
 /// ports 31000-32000. Without a topology, cpus and mem are what the kernel counts.
 Resources detect_resources(const std::string& work_dir, const hwtopo::Topology* topology);
 
-/// `given` replaces what was detected, name by name.
-Resources override_resources(const Resources& detected, const Resources& given);
+/// What an operator writes: entries without a role are reserved for the default one, statically.
+/// Fails with invalid_argument for what only comes into being while the agent runs: dynamic
+/// reservations and volumes; and as Resources::parse() does.
+Result<Resources> read_given_resources(const std::string& text, const std::string& default_role);
+
+/// `given` replaces what was detected, name by name; the rest is for the default role.
+Resources override_resources(const Resources& detected, const Resources& given,
+                             const std::string& default_role);
 
 /// The first 64 bits of the kernel's boot id, which changes with every boot and never is 0.
 Result<Incarnation> read_incarnation();

@@ -28,9 +28,11 @@ std::optional<int> check(AgentOptionsRead& options, const std::string& attribute
     Result<HostPort> address = parse_host_port(config.master);
     if (!address) return usage_error("master: " + address.error().message);
   }
-  if (Result<Resources> given = Resources::parse(options.resources); !given) {
-    return usage_error("resources: " + given.error().message);
+  if (Result<void> valid = check_role(options.default_role); !valid) {
+    return usage_error("default-role: " + valid.error().message);
   }
+  Result<Resources> given = read_given_resources(options.resources, options.default_role);
+  if (!given) return usage_error("resources: " + given.error().message);
   Result<Attributes> parsed = parse_attributes(attributes);
   if (!parsed) return usage_error("attributes: " + parsed.error().message);
   config.agent.attributes = std::move(*parsed);
@@ -72,8 +74,10 @@ std::optional<int> read_options(int argc, const char* const* argv, AgentOptionsR
   flags.add("port", options.http_port, "HTTP port; 0 picks a free one");
   flags.add("work-dir", config.agent.work_dir, "state and sandboxes; one agent each");
   flags.add("resources", options.resources,
-            "such as cpus:8;mem:16384 (mem and disk in MiB); replaces what is detected, name by "
-            "name");
+            "such as cpus:8;mem:16384;cpus(eng):4 (mem and disk in MiB; in brackets the role that "
+            "it is kept for); replaces what is detected, name by name");
+  flags.add("default-role", options.default_role,
+            "that resources are kept for which name none, detected ones, too; * is anybody's");
   flags.add_choice("bind", options.bind, {"cores", "none"},
                    "what tasks are bound to: as many hardware threads as they have cpus, near each "
                    "other, or nothing");
@@ -116,12 +120,13 @@ Result<void> detect_host(AgentOptionsRead& options) {
   Result<Incarnation> incarnation = read_incarnation();
   if (!incarnation) return tl::unexpected<Error>(incarnation.error());
   agent.incarnation = *incarnation;
-  Result<Resources> given = Resources::parse(options.resources);
+  Result<Resources> given = read_given_resources(options.resources, options.default_role);
   if (!given) return tl::unexpected<Error>(given.error());
   Result<std::optional<hwtopo::Topology>> topology = detect_topology(options.topology);
   if (!topology) return tl::unexpected<Error>(topology.error());
   const hwtopo::Topology* machine = *topology ? &**topology : nullptr;
-  agent.total = override_resources(detect_resources(agent.work_dir, machine), *given);
+  agent.total =
+      override_resources(detect_resources(agent.work_dir, machine), *given, options.default_role);
   if (machine != nullptr) take_topology(options, *machine);
   std::random_device device;
   agent.seed = (static_cast<std::uint64_t>(device()) << 32) | device();

@@ -11,11 +11,12 @@ namespace librm::daemon {
 
 struct AgentOptionsRead {
   AgentConfig config;
-  std::string listen = "127.0.0.1";  ///< numeric address of the HTTP port
-  std::uint16_t http_port = 5051;    ///< 0 picks a free one
-  std::string resources;             ///< override what is detected, name by name
-  std::string topology;              ///< of an emulated node; empty: discovered
-  std::string bind = "cores";        ///< or none
+  std::string listen = "127.0.0.1";                  ///< numeric address of the HTTP port
+  std::uint16_t http_port = 5051;                    ///< 0 picks a free one
+  std::string resources;                             ///< override what is detected, name by name
+  std::string default_role = std::string(any_role);  ///< of what names no role
+  std::string topology;                              ///< of an emulated node; empty: discovered
+  std::string bind = "cores";                        ///< or none
   std::string log_level = "info";
 };
 

@@ -44,9 +44,24 @@ TEST(Detect, TasksGetProcessorsBesideEachOther) {
 TEST(Detect, WhatIsGivenReplacesByName) {
   const Resources detected = *Resources::parse("cpus:8;mem:16384;ports:[31000-32000]");
   const Resources given = *Resources::parse("cpus:2;gpus:1;ports(web):[80-80]");
-  EXPECT_EQ(override_resources(detected, given),
+  EXPECT_EQ(override_resources(detected, given, "*"),
             *Resources::parse("cpus:2;gpus:1;mem:16384;ports(web):[80-80]"));
-  EXPECT_EQ(override_resources(detected, Resources()), detected);
+  EXPECT_EQ(override_resources(detected, Resources(), "*"), detected);
+}
+
+TEST(Detect, WhatNamesNoRoleIsKeptForTheDefaultOne) {
+  const Resources detected = *Resources::parse("cpus:8;mem:16384");
+  const auto given = read_given_resources("cpus:2;disk(*):5;gpus(dev):1", "eng");
+  ASSERT_TRUE(given) << given.error().message;
+  EXPECT_EQ(override_resources(detected, *given, "eng"),
+            *Resources::parse("cpus(eng):2;disk:5;gpus(dev):1;mem(eng):16384"));
+}
+
+TEST(Detect, AnAgentStartsWithStaticReservations) {
+  EXPECT_EQ(read_given_resources("cpus(+eng):2", "*").error().message,
+            "cpus(+eng): an agent starts with static reservations, such as cpus(eng):4");
+  EXPECT_FALSE(read_given_resources("disk(eng)[db1]:2", "*"));
+  EXPECT_FALSE(read_given_resources("cpus(eng>+eng/a):2", "*"));
 }
 
 TEST(Detect, IncarnationIsTheSameWithinOneBoot) {

@@ -56,6 +56,14 @@ TEST(Fits, RevocableResourcesDoNotCount) {
   free.add({.name = "cpus", .revocable = true, .value = Amount::units(4)});
   EXPECT_EQ(fits(request("cpus:2"), free), (Shortage{"cpus", Amount::units(2), Amount::units(1)}));
   EXPECT_FALSE(select(request("cpus:2"), free));
+  const auto picked = select(request("cpus:2"), free, "*", Revocable::included);
+  ASSERT_TRUE(picked);
+  EXPECT_EQ(to_string(*picked), "cpus:1;cpus{revocable}:1") << "what may go is taken last";
+}
+
+TEST(Fits, AVolumeIsNoRoom) {
+  EXPECT_EQ(short_of("disk:3", "disk(eng):2;disk(eng)[db1]:10", "eng"), "disk: need 3, free 2");
+  EXPECT_EQ(selected("disk:2", "disk(eng):2;disk(eng)[db1]:10", "eng"), "disk(eng):2");
 }
 
 TEST(Fits, AmountsOfHandMadeRequestsMayBeAbsurd) {
@@ -68,6 +76,13 @@ TEST(Select, TakesReservedBeforeUnreserved) {
   EXPECT_EQ(selected("cpus:2", "cpus:4;cpus(prod):2", "prod"), "cpus(prod):2");
   EXPECT_EQ(selected("ports:2", "ports:[10-19];ports(prod):[50-50]", "prod"),
             "ports:[10-10];ports(prod):[50-50]");
+}
+
+TEST(Select, TakesWhatFewestOthersMayUseFirst) {
+  EXPECT_EQ(selected("cpus:4", "cpus:9;cpus(eng):2;cpus(eng/db):1;cpus(eng/db/x):5", "eng/db"),
+            "cpus:1;cpus(eng):2;cpus(eng/db):1");
+  EXPECT_EQ(selected("cpus:2", "cpus(eng):2;cpus(+eng>+eng/db):1", "eng/db"),
+            "cpus(eng):1;cpus(+eng>+eng/db):1");
 }
 
 TEST(Select, TakesLowestPortsAndFirstMembers) {
@@ -98,7 +113,7 @@ TEST(Select, SucceedsExactlyWhereItFitsAndStaysWithin) {
     ++fitting;
     ASSERT_TRUE(free.contains(*picked));
     ASSERT_FALSE(fits(wanted, *picked, role));
-    ASSERT_TRUE(free.usable_by(role).contains(*picked));
+    ASSERT_TRUE(free.usable_by(role, Revocable::excluded).contains(*picked));
   }
   EXPECT_GT(fitting, 500);
 }
@@ -117,6 +132,9 @@ TEST(Shortage, AgreesWithContains) {
 TEST(Shortage, NamesRoleAndMembersThatAreMissing) {
   EXPECT_EQ(missing("cpus:1", "cpus:2"), "contained");
   EXPECT_EQ(missing("cpus(prod):1", "cpus:2"), "cpus(prod): need 1, free 0");
+  EXPECT_EQ(missing("cpus(+eng@al):3", "cpus(+eng@al):2;cpus(+eng):9"),
+            "cpus(+eng@al): need 3, free 2");
+  EXPECT_EQ(missing("disk(eng)[a]:3", "disk(eng)[a]:2"), "disk(eng)[a]: need 3, free 0");
   EXPECT_EQ(missing("ports:[1-4]", "ports:[3-9]"), "ports: need 4, free 2");
   EXPECT_EQ(missing("gpus:{g0,g7}", "gpus:{g0,g1,g2}"), "gpus: need 2, free 1");
 }

@@ -81,6 +81,54 @@ TEST(ParseResources, RefusesBadRoles) {
   EXPECT_EQ(error_of("cpus(a:1"), "at position 7: expected ')', found ':'");
 }
 
+TEST(ParseResources, ReadsReservationsInLayers) {
+  for (const char* text :
+       {"cpus(+eng@alice{tier=gold}):2", "cpus(eng>+eng/backend@ops):2", "disk(eng)[db1]:1024",
+        "disk(eng)[db1&]:1024", "disk(+eng@a)[\"my db\"&@bob]{revocable}:7", "cpus{revocable}:2",
+        "cpus(+eng{\"a b\"=\"\",x=\"\\x00\\\"\\\\\"}):1", "disks:{\"a b\",sda,\"{\"}",
+        "disk(eng)[a]:1;disk(eng)[a]:1;disk(eng)[a]:2"}) {
+    EXPECT_EQ(canonical(text), text);
+  }
+  EXPECT_EQ(canonical(" cpus ( eng > + eng/b @ \"ops\" { b = 2 , a = 1 } ) { revocable } : 2"),
+            "cpus(eng>+eng/b@ops{a=1,b=2}){revocable}:2");
+}
+
+TEST(ParseResources, TheDefaultRoleIsForWhatNamesNone) {
+  const auto with = [](std::string_view text, std::string_view role) {
+    const auto read = Resources::parse(text, role);
+    return read ? to_string(*read) : read.error().message;
+  };
+  EXPECT_EQ(with("cpus:8;mem(dev):4;disk(*):5;gpus{revocable}:1", "prod"),
+            "cpus(prod):8;disk:5;gpus{revocable}:1;mem(dev):4");
+  EXPECT_EQ(with("cpus:8;cpus(prod):1", "prod"), "at position 8: 'cpus' is given twice");
+  EXPECT_EQ(with("cpus:8", "a b"), "role 'a b' has a character other than [A-Za-z0-9_.-/]");
+}
+
+TEST(ParseResources, RefusesReservationsThatCannotBe) {
+  EXPECT_EQ(error_of("cpus(eng>+engine):1"), "at position 11: 'engine' is not below 'eng'");
+  EXPECT_EQ(error_of("cpus(eng>+eng):1"), "at position 11: 'eng' is not below 'eng'");
+  EXPECT_EQ(error_of("cpus(eng>eng/a):1"),
+            "at position 10: 'eng/a' refines a reservation, which needs a '+' before it");
+  EXPECT_EQ(error_of("cpus(+*):1"), "at position 7: '*' cannot be reserved for");
+  EXPECT_EQ(error_of("cpus(*>+a):1"), "at position 7: expected ')', found '>'");
+  EXPECT_EQ(error_of("cpus(a{x=1,x=2}):1"), "at position 12: 'x' is given twice");
+  EXPECT_EQ(error_of("cpus(a{}):1"), "at position 8: expected a label, found '}'");
+  EXPECT_EQ(error_of("cpus(a@):1"), "at position 8: expected a principal, found ')'");
+  EXPECT_EQ(error_of("cpus(a@\"x):1"), "at position 13: expected '\"', found the end");
+  EXPECT_EQ(error_of("cpus(a@\"\\y\"):1"),
+            "at position 9: expected one of \\\", \\\\ and \\x00 to \\xff");
+  EXPECT_EQ(error_of("disk[a]:1"),
+            "at position 5: a volume needs a reservation, such as disk(eng)[db1]");
+  EXPECT_EQ(error_of("disk(eng)[]:1"), "at position 11: expected a volume's id, found ']'");
+  EXPECT_EQ(error_of("cpus{revoked}:1"), "at position 13: expected 'revocable}', found '}'");
+  EXPECT_EQ(error_of("cpus{revocable}:1;cpus{revocable}:2"),
+            "at position 19: 'cpus' is given twice");
+  std::string deep = "cpus(a";
+  std::string role = "a";
+  for (int i = 0; i < 16; ++i) deep += ">+" + (role += "/a");
+  EXPECT_NE(error_of(deep + "):1").find("expected at most 16 layers"), std::string::npos);
+}
+
 TEST(ParseResources, HostileTextIsRefusedCheaply) {
   const std::string long_name(65, 'x');
   const std::string long_member(256, 'd');
@@ -141,6 +189,39 @@ TEST(ParseAttributes, ReadsTextUpToTheSemicolon) {
             "at position 6: '" + std::string(40, 'r') + "...' is longer than 255 bytes");
   EXPECT_EQ(attributes_error(std::string(70'000, 'a')),
             "text of 70000 bytes is longer than 65536 bytes");
+}
+
+TEST(ParseAttributes, RangesAndSetsMustBeValid) {
+  EXPECT_EQ(attributes_error("gpus: {a, b} ;ports:[1-3,7]"), "read: gpus:{a, b};ports:[1-3,7]");
+  EXPECT_EQ(attributes_error("rack:r7;ports:[1-"),
+            "at position 18: expected a whole number, found the end");
+  EXPECT_EQ(attributes_error("ports:[1-2] x;os:l"),
+            "at position 13: expected the end of the value, found 'x'");
+  EXPECT_EQ(attributes_error("gpus:{a;os:l"), "at position 8: expected ',' or '}', found the end");
+}
+
+TEST(ReadAttribute, TellsNumbersRangesSetsAndText) {
+  EXPECT_EQ(read_attribute("1.50").value(), AttributeValue(Amount{1500}));
+  EXPECT_EQ(read_attribute("[1-2,3]").value(), AttributeValue(Ranges({{1, 3}})));
+  EXPECT_EQ(read_attribute("{b, a,b}").value(), AttributeValue(StringSet{"a", "b"}));
+  for (const char* text : {"r7", "-4", "1.2345", "1e3", "4 cores", "a[1]", ""}) {
+    EXPECT_EQ(read_attribute(text).value(), AttributeValue(std::string(text)));
+  }
+  EXPECT_EQ(read_attribute("{a").error().message,
+            "at position 3: expected ',' or '}', found the end");
+  for (const char* text : {"1.5", "[1-3,5-5]", "{a,b}", "r7"}) {
+    EXPECT_EQ(to_string(read_attribute(text).value()), text);
+  }
+}
+
+TEST(FindAttribute, KnowsHostRegionAndZone) {
+  const Attributes attributes = {{"region", "eu"}, {"rack", "r7"}};
+  const AgentFacts facts{"n1", attributes};
+  EXPECT_EQ(find_attribute(facts, "@hostname"), "n1");
+  EXPECT_EQ(find_attribute(facts, "@region"), "eu");
+  EXPECT_EQ(find_attribute(facts, "@zone"), std::nullopt);
+  EXPECT_EQ(find_attribute(facts, "rack"), "r7");
+  EXPECT_EQ(find_attribute(facts, "hostname"), std::nullopt);
 }
 
 }  // namespace

@@ -24,20 +24,22 @@ struct Shortage {
 /// `mem: need 65536, free 49152`.
 LIBRM_DECL std::string to_string(const Shortage& shortage);
 
-/// Empty where the request fits into what is usable() by the role of `free`. The role is one role
-/// path
-/// (`eng/backend` may use what is reserved for it, and `*`).
+/// Empty where the request fits into what is usable() by the role in `free`. A volume is not room
+/// for anything: who wants one names it.
 LIBRM_DECL std::optional<Shortage> fits(const Request& request, const Resources& free,
-                                        std::string_view role = any_role);
+                                        std::string_view role = any_role,
+                                        Revocable revocable = Revocable::excluded);
 
-/// Picks concrete resources for the request: reserved for the role before unreserved, lowest
-/// port numbers first, set members in order; never revocable ones. Fails with resource_exhausted
-/// and the Shortage's text. The result is contained in `free`.
+/// Picks concrete resources for the request: reserved for the role before those of the roles above
+/// it before unreserved, revocable ones last, lowest port numbers first, set members in order;
+/// never a volume. Fails with resource_exhausted and the Shortage's text. The result is contained
+/// in `free`.
 LIBRM_DECL Result<Resources> select(const Request& request, const Resources& free,
-                                    std::string_view role = any_role);
+                                    std::string_view role = any_role,
+                                    Revocable revocable = Revocable::excluded);
 
-/// Empty where free.contains(need); else the first entry that is missing. A reserved one is named
-/// with its role: `cpus(prod)`.
+/// Empty where free.contains(need); else the first entry that is missing. One is named
+/// as key_of() does: `cpus(prod)`.
 LIBRM_DECL std::optional<Shortage> shortage(const Resources& need, const Resources& free);
 
 }  // namespace librm

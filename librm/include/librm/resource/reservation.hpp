@@ -2,6 +2,7 @@
 #pragma once
 
 #include <compare>
+#include <cstddef>
 #include <map>
 #include <string>
 #include <string_view>
@@ -40,14 +41,16 @@ struct Reservation {
 /// the first may be static. Empty: unreserved.
 using Reservations = std::vector<Reservation>;
 
+inline constexpr std::size_t reservation_layers_max = 16;
+
 /// One static layer, or none for `*`.
 inline Reservations reserved_for(std::string_view role) {
   if (role == any_role) return {};
   return {Reservation{std::string(role), false, {}, {}}};
 }
 
-/// Roles that are valid and not `*`, in the order that Reservations asks for. The error says which
-/// is wrong and why.
+/// Roles that are valid and not `*`, in the order that Reservations asks for, at most 16. The error
+/// says which is wrong and why.
 LIBRM_DECL Result<void> check_reservations(const Reservations& reservations);
 
 /// A directory on reserved disk that is kept when tasks end. It is one piece: never merged with

@@ -86,11 +86,23 @@ class Resources {
  public:
   Resources() = default;
 
-  /// Reads `cpus:8;mem:16384;ports:[31000-32000];disks(prod):{sda,sdb}`. White space around
-  /// tokens is ignored; a name may occur once per role, and is of one kind. The error names the
-  /// position (from 1) and what was expected. Limits: 64 KiB of text, 256 entries, names of 1..64
-  /// bytes `[A-Za-z0-9_.-]`, set members of 1..255 printable ASCII bytes without ` ,;{}`.
-  static Result<Resources> parse(std::string_view text);
+  /// Reads entries between `;`, and white space around tokens:
+  ///
+  ///     cpus:8;mem:16384;ports:[31000-32000];disks:{sda,sdb}    unreserved
+  ///     cpus(prod):4                                            reserved statically
+  ///     cpus(+eng@alice{tier=gold,owner="a b"}):2               dynamically, with its maker,
+  ///     labels cpus(eng>+eng/backend@ops):2                            refined: a role below,
+  ///     dynamically disk(eng)[db1]:1024;disk(eng)[db2&@bob]:10              volumes; & is shared;
+  ///     @ its maker cpus{revocable}:2                                       may be taken back at
+  ///     any time
+  ///
+  /// With a default role, what names no role is reserved for it statically, except what is
+  /// revocable; `disk(*):5` is unreserved. A name may occur once for each of what is in brackets
+  /// (volumes, being pieces, more often), and is of one kind. Principals, labels, volume ids and
+  /// set members that are not plain words go in quotes: `"\x0a\"\\"`. The error names the position
+  /// (from 1) and what was expected. Limits: 64 KiB of text, 256 entries, 16 layers, names of
+  /// 1..64 bytes `[A-Za-z0-9_.-]`, other words of 255 bytes as written.
+  static Result<Resources> parse(std::string_view text, std::string_view default_role = any_role);
 
   /// One scalar, reserved statically unless the role is `*`: `Resources::scalar("cpus", four)`.
   static Resources scalar(std::string name, Amount amount, std::string_view role = any_role);
@@ -132,13 +144,17 @@ inline Resources operator-(Resources a, const Resources& b) { return a -= b; }
 /// What an entry amounts to: a scalar's value, a count of members otherwise.
 LIBRM_DECL Amount amount_of(const Resource& resource);
 
-/// The form that parse() reads; parse(to_string(r)) == r for what has no revocable part, which is
-/// printed as `cpus{revocable}:2`.
+/// The form that parse() reads; parse(to_string(r)) == r for whatever keeps parse()'s rules.
 LIBRM_DECL std::string to_string(const Resources& resources);
+/// What is before the colon: `cpus(+eng@alice)`.
+LIBRM_DECL std::string key_of(const Resource& resource);
+LIBRM_DECL std::string to_string(const Reservations& reservations);  ///< `eng>+eng/db`, or `*`
+LIBRM_DECL std::string set_text(const StringSet& set);               ///< `{a,b}`
 LIBRM_DECL std::string to_string(const Ranges& ranges);
 
 }  // namespace librm
 
 #if defined(LIBRM_HEADER_ONLY)
+#include "librm/resource/impl/print.ipp"
 #include "librm/resource/impl/resources.ipp"
 #endif

@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "librm/base/check.hpp"
 #include "librm/resource/fits.hpp"
+#include "librm/resource/impl/print.ipp"
 #include "librm/resource/impl/resources.ipp"
 
 namespace librm {
@@ -29,6 +31,16 @@ inline Resource take_part(const Resource& entry, Amount need) {
     part.value = StringSet(set.begin(), set.begin() + count);
   }
   return part;
+}
+
+/// What fewest others may use is taken first: the deepest role's. All are usable by one role, so
+/// a deeper one is a longer one.
+inline bool goes_first(const Resource& a, const Resource& b) {
+  if (a.revocable != b.revocable) return b.revocable;
+  if (a.reservations.empty() || b.reservations.empty()) {
+    return !a.reservations.empty() && b.reservations.empty();
+  }
+  return a.role().size() > b.role().size();
 }
 
 /// How much of `wanted` an entry of the same key has; of ranges and sets, of just those members.
@@ -55,7 +67,7 @@ LIBRM_DECL std::string to_string(const Shortage& shortage) {
 }
 
 LIBRM_DECL std::optional<Shortage> fits(const Request& request, const Resources& free,
-                                        std::string_view role) {
+                                        std::string_view role, Revocable revocable) {
   // Both sides are sorted by name, so one walk over each is enough.
   auto entry = free.list().begin();
   const auto end = free.list().end();
@@ -64,7 +76,7 @@ LIBRM_DECL std::optional<Shortage> fits(const Request& request, const Resources&
     while (entry != end && entry->name < name) ++entry;
     for (; entry != end && entry->name == name; ++entry) {
       // Clamped at each step, so that no number of entries overflows the sum.
-      if (!entry->volume && usable(*entry, role)) {
+      if (!entry->volume && usable(*entry, role, revocable)) {
         have = {std::min((have + amount_of(*entry)).milli, Amount::milli_max)};
       }
     }
@@ -74,22 +86,27 @@ LIBRM_DECL std::optional<Shortage> fits(const Request& request, const Resources&
 }
 
 LIBRM_DECL Result<Resources> select(const Request& request, const Resources& free,
-                                    std::string_view role) {
-  if (const auto shortage = fits(request, free, role)) {
+                                    std::string_view role, Revocable revocable) {
+  if (const auto shortage = fits(request, free, role, revocable)) {
     return fail(ErrorCode::resource_exhausted, to_string(*shortage));
   }
   Resources picked;
+  std::vector<const Resource*> candidates;
   for (const auto& [name, need] : request.amounts) {
+    candidates.clear();
+    for (const Resource& entry : free.list()) {
+      const bool counts = entry.name == name && !entry.volume && usable(entry, role, revocable);
+      if (counts) candidates.push_back(&entry);
+    }
+    std::stable_sort(
+        candidates.begin(), candidates.end(),
+        [](const Resource* a, const Resource* b) { return detail::goes_first(*a, *b); });
     Amount left = need;
-    for (const bool reserved : {true, false}) {
-      for (const Resource& entry : free.list()) {
-        if (left.milli <= 0) break;
-        if (entry.name != name || entry.volume || !usable(entry, role)) continue;
-        if (entry.reservations.empty() == reserved) continue;
-        Resource part = detail::take_part(entry, left);
-        left -= std::min(left, amount_of(part));
-        picked.add(std::move(part));
-      }
+    for (const Resource* entry : candidates) {
+      if (left.milli <= 0) break;
+      Resource part = detail::take_part(*entry, left);
+      left -= std::min(left, amount_of(part));
+      picked.add(std::move(part));
     }
     LIBRM_CHECK(left.milli <= 0, "fits() said that there is enough");
   }
@@ -106,9 +123,7 @@ LIBRM_DECL std::optional<Shortage> shortage(const Resources& need, const Resourc
       if (detail::includes(same->value, entry.value)) continue;
       have = detail::present_part(entry, *same);
     }
-    std::string name = entry.name;
-    if (!entry.reservations.empty()) name += '(' + std::string(entry.role()) + ')';
-    return Shortage{std::move(name), amount_of(entry), have};
+    return Shortage{key_of(entry), amount_of(entry), have};
   }
   return std::nullopt;
 }

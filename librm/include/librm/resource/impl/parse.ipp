@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "librm/resource/impl/cursor.hpp"
+#include "librm/resource/impl/reservation.ipp"
 #include "librm/resource/resources.hpp"
 
 namespace librm {
@@ -42,13 +43,12 @@ inline Result<Range> read_range(Cursor& cursor) {
   return Range{*begin, *end};
 }
 
+inline bool is_member(char c) {
+  return c > 0x20 && c < 0x7f && c != ',' && c != ';' && c != '{' && c != '}';
+}
+
 inline Result<std::string> read_member(Cursor& cursor) {
-  constexpr std::size_t member_bytes_max = 255;
-  const std::string_view member = cursor.take_while(
-      [](char c) { return c > 0x20 && c < 0x7f && c != ',' && c != ';' && c != '{' && c != '}'; });
-  if (member.empty()) return cursor.expected("a set member");
-  if (member.size() > member_bytes_max) return cursor.wrong(member, "is longer than 255 bytes");
-  return std::string(member);
+  return cursor.take_token("a set member", is_member);
 }
 
 /// `read_one` until the closing bracket, separated by commas; the opening one is taken already.
@@ -80,46 +80,163 @@ inline Result<Resource::Value> read_value(Cursor& cursor) {
   return read_amount(cursor).map([](Amount amount) { return Resource::Value(amount); });
 }
 
-inline Result<Reservations> read_reservation(Cursor& cursor) {
-  if (!cursor.take('(')) return Reservations();
+inline Result<std::string_view> read_role(Cursor& cursor) {
   const std::string_view role =
-      cursor.take_while([](char c) { return Cursor::is_name(c) || c == '/' || c == '*'; });
-  if (const auto valid = check_role(role); !valid) {
-    if (role.empty()) return cursor.expected("a role");
-    return cursor.wrong(role, "is not a role name");
+      cursor.take_while([](char c) { return Cursor::is_bare(c) || c == '*'; });
+  if (check_role(role)) return role;
+  if (role.empty()) return cursor.expected("a role");
+  return cursor.wrong(role, "is not a role name");
+}
+
+inline Result<std::string> read_principal(Cursor& cursor) {
+  if (!cursor.take('@')) return std::string();
+  return cursor.take_token("a principal", Cursor::is_bare);
+}
+
+/// `{tier=gold,owner="a b"}`; the opening bracket is taken already.
+inline Result<void> read_labels(Cursor& cursor, Reservation& layer) {
+  do {
+    cursor.skip_space();
+    const std::size_t start = cursor.position();
+    Result<std::string> key = cursor.take_token("a label", Cursor::is_bare);
+    if (!key) return tl::unexpected<Error>(key.error());
+    const std::string_view written = cursor.since(start);
+    if (!cursor.take('=')) return cursor.expected("'='");
+    Result<std::string> value = cursor.take_token("a label's value", Cursor::is_bare);
+    if (!value) return tl::unexpected<Error>(value.error());
+    if (!layer.labels.emplace(std::move(*key), std::move(*value)).second) {
+      return cursor.wrong(written, "is given twice");
+    }
+  } while (cursor.take(','));
+  if (!cursor.take('}')) return cursor.expected("',' or '}'");
+  return {};
+}
+
+/// `+eng/backend@alice{tier=gold}`, as a refinement of `outer` where there is one.
+inline Result<Reservation> read_layer(Cursor& cursor, const Reservation* outer) {
+  Reservation layer;
+  layer.dynamic = cursor.take('+');
+  const auto role = read_role(cursor);
+  if (!role) return tl::unexpected<Error>(role.error());
+  if (*role == any_role && (layer.dynamic || outer != nullptr)) {
+    return cursor.wrong(*role, "cannot be reserved for");
   }
+  if (outer != nullptr && !is_below(*role, outer->role)) {
+    return cursor.wrong(*role, "is not below '" + outer->role + "'");
+  }
+  if (outer != nullptr && !layer.dynamic) {
+    return cursor.wrong(*role, "refines a reservation, which needs a '+' before it");
+  }
+  layer.role = *role;
+  Result<std::string> principal = read_principal(cursor);
+  if (!principal) return tl::unexpected<Error>(principal.error());
+  layer.principal = std::move(*principal);
+  if (cursor.take('{')) {
+    if (auto read = read_labels(cursor, layer); !read) return tl::unexpected<Error>(read.error());
+  }
+  return layer;
+}
+
+/// `(eng>+eng/backend)`, `(*)`; the opening bracket is taken already.
+inline Result<Reservations> read_reservations(Cursor& cursor) {
+  Reservations layers;
+  do {
+    if (layers.size() == reservation_layers_max) return cursor.expected("at most 16 layers");
+    auto layer = read_layer(cursor, layers.empty() ? nullptr : &layers.back());
+    if (!layer) return tl::unexpected<Error>(layer.error());
+    layers.push_back(std::move(*layer));
+    if (layers.back().role != any_role) continue;
+    if (!cursor.take(')')) return cursor.expected("')'");
+    return Reservations();
+  } while (cursor.take('>'));
   if (!cursor.take(')')) return cursor.expected("')'");
-  return reserved_for(role);
+  return layers;
+}
+
+/// `[db1&@alice]`; the opening bracket is taken already.
+inline Result<Volume> read_volume(Cursor& cursor) {
+  Volume volume;
+  Result<std::string> id = cursor.take_token("a volume's id", Cursor::is_bare);
+  if (!id) return tl::unexpected<Error>(id.error());
+  if (id->empty()) return cursor.expected("a volume's id before this");
+  volume.id = std::move(*id);
+  volume.shared = cursor.take('&');
+  Result<std::string> principal = read_principal(cursor);
+  if (!principal) return tl::unexpected<Error>(principal.error());
+  volume.principal = std::move(*principal);
+  if (!cursor.take(']')) return cursor.expected("']'");
+  return volume;
+}
+
+/// What is before the colon.
+inline Result<Resource> read_key(Cursor& cursor, std::string_view default_role) {
+  const auto name = cursor.take_name();
+  if (!name) return tl::unexpected<Error>(name.error());
+  Resource entry{.name = std::string(*name), .value = {}};
+  const bool is_explicit = cursor.take('(');
+  if (is_explicit) {
+    Result<Reservations> layers = read_reservations(cursor);
+    if (!layers) return tl::unexpected<Error>(layers.error());
+    entry.reservations = std::move(*layers);
+  }
+  const bool is_volume = cursor.take('[');
+  const std::size_t volume_at = cursor.position() - 1;
+  if (is_volume) {
+    Result<Volume> volume = read_volume(cursor);
+    if (!volume) return tl::unexpected<Error>(volume.error());
+    entry.volume = std::move(*volume);
+  }
+  if (cursor.take('{')) {
+    const std::string_view word = cursor.take_while(Cursor::is_name);
+    if (word != "revocable" || !cursor.take('}')) return cursor.expected("'revocable}'");
+    entry.revocable = true;
+  }
+  // What may be taken back at any time is nobody's until somebody says so.
+  if (!is_explicit && !entry.revocable) entry.reservations = reserved_for(default_role);
+  if (entry.volume && entry.reservations.empty()) {
+    return Cursor::at(volume_at, "a volume needs a reservation, such as disk(eng)[db1]");
+  }
+  if (!cursor.take(':')) return cursor.expected("':'");
+  return entry;
+}
+
+/// What is wrong with an entry beside those that were read before; of them only the key and the
+/// kind of the value are looked at.
+inline std::string_view clash(const std::vector<Resource>& seen, const Resource& entry) {
+  for (const Resource& other : seen) {
+    if (other.name != entry.name) continue;
+    if (other.value.index() != entry.value.index()) {
+      return "is a scalar, ranges or a set, not two of them";
+    }
+    if (!entry.volume && !other.volume && other.revocable == entry.revocable &&
+        other.reservations == entry.reservations) {
+      return "is given twice";
+    }
+  }
+  return {};
 }
 
 }  // namespace detail
 
-LIBRM_DECL Result<Resources> Resources::parse(std::string_view text) {
+LIBRM_DECL Result<Resources> Resources::parse(std::string_view text,
+                                              std::string_view default_role) {
+  if (auto valid = check_role(default_role); !valid) return tl::unexpected<Error>(valid.error());
   Resources resources;
   // What was empty is dropped from the result but still counts as given.
   std::vector<Resource> seen;
   const auto read_entry = [&](detail::Cursor& cursor) -> Result<void> {
-    const auto name = cursor.take_name();
-    if (!name) return tl::unexpected<Error>(name.error());
-    auto role = detail::read_reservation(cursor);
-    if (!role) return tl::unexpected<Error>(role.error());
-    if (!cursor.take(':')) return cursor.expected("':'");
-    auto value = detail::read_value(cursor);
+    cursor.skip_space();
+    const std::size_t start = cursor.position();
+    Result<Resource> entry = detail::read_key(cursor, default_role);
+    if (!entry) return tl::unexpected<Error>(entry.error());
+    Result<Resource::Value> value = detail::read_value(cursor);
     if (!value) return tl::unexpected<Error>(value.error());
-    for (const Resource& other : seen) {
-      if (other.name != *name) continue;
-      if (other.reservations == *role) return cursor.wrong(*name, "is given twice");
-      if (other.value.index() != value->index()) {
-        return cursor.wrong(*name, "is a scalar, ranges or a set, not two of them");
-      }
+    entry->value = std::move(*value);
+    if (const std::string_view why = detail::clash(seen, *entry); !why.empty()) {
+      return cursor.wrong(cursor.since(start).substr(0, entry->name.size()), why);
     }
-    seen.push_back({.name = std::string(*name), .reservations = std::move(*role), .value = {}});
-    Resource entry = seen.back();
-    entry.value = std::move(*value);
-    // Of the value only the kind is compared later.
-    if (std::holds_alternative<Ranges>(entry.value)) seen.back().value = Ranges();
-    if (std::holds_alternative<StringSet>(entry.value)) seen.back().value = StringSet();
-    resources.add(std::move(entry));
+    seen.push_back(*entry);
+    resources.add(std::move(*entry));
     return {};
   };
   const auto read = detail::read_entries(text, read_entry);

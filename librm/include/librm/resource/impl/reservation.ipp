@@ -32,6 +32,10 @@ LIBRM_DECL Result<void> check_role(std::string_view role) {
 }
 
 LIBRM_DECL Result<void> check_reservations(const Reservations& reservations) {
+  if (reservations.size() > reservation_layers_max) {
+    return fail(ErrorCode::invalid_argument,
+                std::to_string(reservations.size()) + " layers of reservations, at most 16");
+  }
   const Reservation* outer = nullptr;
   for (const Reservation& layer : reservations) {
     if (auto valid = check_role(layer.role); !valid) return valid;

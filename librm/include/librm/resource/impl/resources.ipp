@@ -320,36 +320,4 @@ LIBRM_DECL Resources Resources::unreserved() const {
   return flat;
 }
 
-LIBRM_DECL std::string to_string(const Ranges& ranges) {
-  std::string text = "[";
-  for (const Range& range : ranges.list()) {
-    if (text.size() > 1) text += ',';
-    text += std::to_string(range.begin) + '-' + std::to_string(range.end);
-  }
-  return text + ']';
-}
-
-LIBRM_DECL std::string to_string(const Resources& resources) {
-  std::string text;
-  for (const Resource& entry : resources.list()) {
-    if (!text.empty()) text += ';';
-    text += entry.name;
-    if (!entry.reservations.empty()) text += '(' + std::string(entry.role()) + ')';
-    if (entry.revocable) text += "{revocable}";
-    text += ':';
-    if (const auto* amount = std::get_if<Amount>(&entry.value)) {
-      text += to_string(*amount);
-    } else if (const auto* ranges = std::get_if<Ranges>(&entry.value)) {
-      text += to_string(*ranges);
-    } else {
-      std::string members;
-      for (const std::string& member : std::get<StringSet>(entry.value)) {
-        members += (members.empty() ? "" : ",") + member;
-      }
-      text += '{' + members + '}';
-    }
-  }
-  return text;
-}
-
 }  // namespace librm
