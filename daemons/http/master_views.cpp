@@ -6,6 +6,7 @@
 #include <map>
 
 #include "batch/edge/job_json.hpp"
+#include "librm/alloc/allocator.hpp"
 
 namespace librm::http {
 

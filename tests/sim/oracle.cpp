@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <variant>
 
+#include "librm/alloc/allocator.hpp"
 #include "librm/sim/host.hpp"
 
 namespace rm_sim {

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "cluster.hpp"
+#include "librm/alloc/allocator.hpp"
 #include "librm/sim/host.hpp"
 
 namespace rm_sim {

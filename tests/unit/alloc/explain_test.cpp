@@ -100,12 +100,13 @@ TEST(ExplainDemand, AsksAttributesFirstAndThePlacerLast) {
     ASSERT_TRUE(cluster.allocator.add_agent({id}, "h", resources(id == 5 ? "cpus:1" : "cpus:4"),
                                             attributes[id - 1], {}));
   }
-  cluster.allocator.set_demands(
-      {1},
-      {Demand{
-          .id = {5}, .role = "*", .shape = request("cpus:2"), .constraints = {{"rack", "r7"}}}});
+  ASSERT_TRUE(cluster.allocator.set_demands(
+      {1}, {Demand{.id = {5},
+                   .role = "*",
+                   .shape = request("cpus:2"),
+                   .constraints = parse_constraints("rack == r7").value()}}));
   const auto entries = cluster.allocator.explain_demand({1}, {5}, cluster.now).value();
-  EXPECT_EQ(entries[0].reason, "rack: need r7, agent has none");
+  EXPECT_EQ(entries[0].reason, "rack: agent has no rack");
   EXPECT_EQ(entries[1].reason, "rack: need r7, agent has r8");
   EXPECT_EQ(entries[2].reason, "no two cores share a cache");
   EXPECT_EQ(entries[3].reason, "fits");

@@ -5,6 +5,7 @@ namespace librm {
 namespace {
 
 using test::Cluster;
+using test::request;
 using test::resources;
 using test::shown;
 using Texts = std::vector<std::string>;
@@ -221,7 +222,7 @@ TEST(Frameworks, HoldingsReportedBeforeRegistrationCount) {
 
 TEST(Frameworks, BadRegistrationsAreRefused) {
   Cluster cluster;
-  EXPECT_FALSE(cluster.allocator.add_framework({1}, {}));
+  EXPECT_FALSE(cluster.allocator.add_framework({1}, FrameworkWishes{}));
   EXPECT_FALSE(cluster.allocator.add_framework({}, {"*"}));
   EXPECT_FALSE(cluster.allocator.add_framework({1}, {"good", "bad role"}));
   EXPECT_TRUE(cluster.allocator.roles().empty());
@@ -236,7 +237,7 @@ TEST(Frameworks, UnknownOnesAreIgnored) {
   cluster.allocator.suppress({4}, {});
   cluster.allocator.revive({4}, {"x"});
   cluster.allocator.activate_framework({4});
-  cluster.allocator.set_demands({4}, {Demand{}});
+  EXPECT_FALSE(cluster.allocator.set_demands({4}, {Demand{}}));
   EXPECT_TRUE(cluster.allocator.remove_framework({4}).empty());
   EXPECT_TRUE(cluster.allocator.offers_of({4}).empty());
   EXPECT_TRUE(cluster.allocator.frameworks().empty());
@@ -317,7 +318,8 @@ TEST(Views, ShowRolesAndFrameworks) {
   cluster.framework(2, {"a", "b"}).framework(1, {"a"});
   ASSERT_TRUE(cluster.allocator.set_weight("c", 500));
   cluster.allocator.suppress({2}, {"b"});
-  cluster.allocator.set_demands({2}, {Demand{.id = {5}, .role = "a"}});
+  ASSERT_TRUE(cluster.allocator.set_demands(
+      {2}, {Demand{.id = {5}, .role = "a", .shape = request("cpus:1")}}));
   const auto roles = cluster.allocator.roles();
   ASSERT_EQ(roles.size(), 3u);
   EXPECT_EQ(roles[0].frameworks, (std::vector<FrameworkId>{{1}, {2}}));
@@ -326,8 +328,8 @@ TEST(Views, ShowRolesAndFrameworks) {
   ASSERT_EQ(frameworks.size(), 2u);
   EXPECT_EQ(frameworks[1].roles, (Texts{"a", "b"}));
   EXPECT_EQ(frameworks[1].suppressed, Texts{"b"});
-  ASSERT_EQ(frameworks[1].demands->size(), 1u);
-  EXPECT_EQ(frameworks[1].demands->front().id, DemandId{5});
+  ASSERT_EQ(frameworks[1].demands.size(), 1u);
+  EXPECT_EQ(frameworks[1].demands.front().id, DemandId{5});
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "describe.hpp"
+#include "librm/alloc/allocator.hpp"
 
 namespace librm::test {
 namespace {

@@ -81,7 +81,8 @@ inline Demand demand() {
   demand.duration = seconds(3600);
   demand.preemptible = true;
   demand.useful_until = WallTime{1'800'000'000'000'000'000};
-  demand.constraints = {{"rack", "r7"}};
+  demand.constraints = parse_constraints("rack == r7; @hostname unique").value();
+  demand.same = "zone";
   demand.topology = "numa:1";
   return demand;
 }

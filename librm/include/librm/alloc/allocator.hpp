@@ -12,13 +12,17 @@
 #include <vector>
 
 #include "librm/alloc/demand.hpp"
+#include "librm/alloc/explain.hpp"
 #include "librm/alloc/offer.hpp"
 #include "librm/alloc/placer.hpp"
+#include "librm/alloc/policy.hpp"
+#include "librm/alloc/quota.hpp"
 #include "librm/base/config.hpp"
 #include "librm/base/id.hpp"
 #include "librm/base/result.hpp"
 #include "librm/base/time.hpp"
 #include "librm/resource/attributes.hpp"
+#include "librm/resource/operation.hpp"
 #include "librm/resource/resources.hpp"
 
 namespace librm {
@@ -27,10 +31,37 @@ struct AllocatorOptions {
   Duration offer_timeout = seconds(30);  ///< a lease's length; expired offers are rescinded
   OfferId first_offer{1};                ///< ids count up from here; never reuse them
   Duration refuse_for_max = seconds(365 * 24 * 3600);
-  const Placer* placer = nullptr;  ///< for demands; not owned; AnywherePlacer where null
+  /// The only roles that frameworks may have, with all below them; empty: any.
+  std::set<std::string, std::less<>> roles{};
+  /// Scalars that do not count for shares: `gpus`.
+  std::set<std::string, std::less<>> unfair{};
+  /// An offer contains one of these at least; empty: anything. Frameworks may have their own.
+  std::vector<Request> min_allocatable{};
+  /// How long an earmark whose start is not known waits before it asks for preemptions.
+  Duration earmark_max = seconds(3600);
+  // Policy, not owned; null: the default.
+  const Sorter* role_sorter = nullptr;       ///< null: dominant resource fairness
+  const Sorter* framework_sorter = nullptr;  ///< the same
+  const Filter* filter = nullptr;            ///< null: everything may be offered to everybody
+  const Scorer* scorer = nullptr;            ///< for demands; null: lowest agent id first
+  const Placer* placer = nullptr;            ///< for demands; null: AnywherePlacer
+  const Matcher* matcher = nullptr;          ///< for constraints; null: like, unlike never hold
 };
 
-/// What accepting offers gave: the framework now holds `used` on the agent.
+/// What a framework wants at its registration.
+struct FrameworkWishes {
+  std::set<std::string> roles;             ///< it wants offers for; at least one
+  bool revocable = false;                  ///< revocable resources, too
+  std::vector<Request> min_allocatable{};  ///< instead of the allocator's; empty: as that
+};
+
+/// A part of what is accepted, and when it will be free again at the latest; empty: unknown.
+struct Use {
+  Resources resources;
+  std::optional<Instant> until{};
+};
+
+/// What accepting offers gave: the framework now holds what it used on the agent.
 struct Acceptance {
   FrameworkId framework;
   AgentId agent;
@@ -50,26 +81,42 @@ struct Acceptance {
 ///     allocator.accept({{offer.id}}, used, now, refuse_for);   // or decline()
 ///     allocator.release(f1, a1, "*", used);                    // when the task ends
 ///
-/// Fairness: a free agent is offered, resource by resource usable by the role, to the role with
-/// the lowest weighted dominant share, and within it to the framework with the lowest; ties go
-/// by role name, then framework id. What is offered counts as held. One offer has all that is
-/// free there and usable() by the role; what is reserved for other roles goes to them. Revocable
-/// resources are not offered. Of shares role names are flat: `eng/backend` and `eng` are two roles.
+/// Fairness (Ghodsi et al., "Dominant Resource Fairness", NSDI 2011): roles form a tree by their
+/// names, `eng/backend` is below `eng`. A free agent is offered, resource by resource usable by
+/// the role, to the place with the lowest weighted dominant share among its siblings, from the
+/// top of the tree down to a framework; the frameworks of `eng` itself are one place among the
+/// roles below `eng`. Ties go by role name (its own frameworks first), then framework id. What is
+/// offered counts as held. One offer has all that is free there and usable() by the role; what is
+/// reserved for other roles goes to them. Revocable resources go to those who want them.
+///
+/// Quotas: roles with unmet guarantees come first, and get no more than these of one agent;
+/// others get what is left over the sum of unmet guarantees, and no role more than its limit.
+///
+/// Demands: each role has at most one *earmark*, on agents chosen for its first demand, within
+/// its fair share or guarantee. What an earmark waits for is offered to nobody else, or lent
+/// until its planned start where that is known. It never moves later, except through the loss of
+/// an agent; when the last of its agents is free, all are offered at once.
 class Allocator {
  public:
   explicit Allocator(AllocatorOptions options);
   ~Allocator();
   Allocator(const Allocator&) = delete;
   Allocator& operator=(const Allocator&) = delete;
+  /// The same again, to try something out: both go on independently, and alike as long as the
+  /// same is done with both. Policies are shared.
+  std::unique_ptr<Allocator> clone() const;
 
   // --- roles and frameworks ---
 
   /// Thousandths, 1..1'000'000'000; a role that was never named has 1000. Moves nothing that is
   /// already offered.
   Result<void> set_weight(std::string_view role, std::int64_t weight_milli);
-  /// Roles are those it wants offers for; at least one. Fails where the id is registered already;
-  /// what agents reported as held by it before counts from the start.
+  /// Fails where the id is registered already, or a role is not allowed; what agents reported as
+  /// held by it before counts from the start.
+  Result<void> add_framework(FrameworkId framework, FrameworkWishes wishes);
   Result<void> add_framework(FrameworkId framework, std::set<std::string> roles);
+  /// Replaces its wishes; returns the offers that end, those in roles that it left.
+  Result<std::vector<OfferId>> update_framework(FrameworkId framework, FrameworkWishes wishes);
   /// Its offers end (returned, so that agents' resources are free again); what it holds stays
   /// held until release().
   std::vector<OfferId> remove_framework(FrameworkId framework);
@@ -82,8 +129,18 @@ class Allocator {
   void suppress(FrameworkId framework, const std::set<std::string>& roles);
   /// Ends suppression and drops the framework's filters in these roles (all where empty).
   void revive(FrameworkId framework, const std::set<std::string>& roles);
-  /// Replaces the framework's demands. They are kept and explained; earmarks come from them.
-  void set_demands(FrameworkId framework, std::vector<Demand> demands);
+  /// Replaces the framework's demands. Those that are named again keep their earmarks.
+  Result<void> set_demands(FrameworkId framework, std::vector<Demand> demands);
+
+  // --- quotas ---
+
+  /// Replaces the role's quota. Refused, unless forced, where a limit is below what the role
+  /// consumes apart from outstanding offers, a guarantee is above its limit or a limit above it,
+  /// or all guarantees together are above the pool. Returns offers that are rescinded, because
+  /// they are over the limit or in the way of the guarantee: the latest first.
+  Result<std::vector<OfferId>> set_quota(std::string_view role, const Quota& quota,
+                                         bool force = false);
+  void remove_quota(std::string_view role);
 
   // --- agents ---
 
@@ -92,6 +149,7 @@ class Allocator {
     FrameworkId framework;
     std::string role;
     Resources resources;
+    std::optional<Instant> until{};  ///< free again by then; empty: unknown
   };
   /// Fails where the id is known, where `held` is not contained in `total`, naming the shortage,
   /// and where the cluster's total of a scalar would reach 10^12 units. The frameworks in `held`
@@ -103,27 +161,51 @@ class Allocator {
   /// Not offered while inactive; holdings stay. Returns the offers that end.
   std::vector<OfferId> deactivate_agent(AgentId agent);
   void activate_agent(AgentId agent);
+  /// Reserves, unreserves, creates or destroys a volume there, for an operator. Fails where its
+  /// resources are not there or are held, with the amounts; offers that have them are rescinded
+  /// and returned.
+  Result<std::vector<OfferId>> operate(AgentId agent, const Operation& operation);
   /// Planned unavailability, shown in offers made from now on as `available_until`.
   void set_available_until(AgentId agent, std::optional<WallTime> until);
 
   // --- offers ---
 
-  /// Makes the offers that are due now. Cheap when nothing changed.
+  /// Makes the offers that are due now. Cheap when nothing changed. With both clocks, demands'
+  /// `useful_until` and agents' `available_until` count for earmarks, too.
   std::vector<Offer> run(Instant now);
+  std::vector<Offer> run(Now now);
+  /// Offers that run() took back, for earmarks that start or were made; ask after each run.
+  std::vector<OfferId> take_rescinded();
   /// Offers whose lease ended by `now`: they are withdrawn and their resources free again.
   std::vector<Offer> expire(Instant now);
-  /// When expire() or a filter's end is next of interest.
+  /// When expire(), a filter's end or an earmark is next of interest.
   std::optional<Instant> next_deadline() const;
 
   /// All or nothing: every offer must be outstanding, unexpired and of the same agent, framework
-  /// and role, and contain `used` together. On success the offers are gone, `used` is held, and
-  /// the rest is free but filtered for this framework for `refuse_for` (0: not at all). On
-  /// failure nothing changed and the error says which offer or which amount.
+  /// and role, and contain what is used. What is lent must have an end by then. On success the
+  /// offers are gone, `used` is held, and the rest is free but filtered for this framework for
+  /// `refuse_for` (0: not at all). On failure nothing changed and the error says which offer or
+  /// which amount.
   Result<Acceptance> accept(std::span<const OfferId> offers, const Resources& used, Instant now,
                             Duration refuse_for);
+  Result<Acceptance> accept(std::span<const OfferId> offers, std::span<const Use> uses, Instant now,
+                            Duration refuse_for);
+  /// What is done with the offers of one agent: first operations on what is offered, then uses of
+  /// what is there after them. Reservations are for the offers' role or one below it.
+  struct Part {
+    std::vector<OfferId> offers;
+    std::vector<Use> uses;
+    std::vector<Operation> operations{};
+  };
+  Result<Acceptance> accept(const Part& part, Instant now, Duration refuse_for);
+  /// Several agents, all or nothing. The offers of an earmark for a gang are accepted in no other
+  /// way, and at least as many of them as it needs.
+  Result<std::vector<Acceptance>> accept_together(std::span<const Part> parts, Instant now,
+                                                  Duration refuse_for);
   /// Ends the offer and filters its agent for this framework and role while what is free there is
   /// no more than what was refused, for at most `refuse_for` (0 or less: not at all). The reason
-  /// (its first 255 bytes) is kept for explain. A later filter replaces an earlier one.
+  /// (its first 255 bytes) is kept for explain. A later filter replaces an earlier one. An
+  /// earmark's: the demand gets no other for that time.
   Result<Offer> decline(OfferId offer, Instant now, Duration refuse_for, std::string reason);
   /// Takes an offer back; empty where it is not outstanding.
   std::optional<Offer> rescind(OfferId offer);
@@ -135,10 +217,10 @@ class Allocator {
   /// Books resources that a framework is known to hold (a task reported late). They must be free;
   /// the framework need not be registered.
   Result<void> hold(FrameworkId framework, AgentId agent, std::string_view role,
-                    const Resources& resources);
-  /// Gives back what was held; precondition (checked): it was.
+                    const Resources& resources, std::optional<Instant> until = {});
+  /// Gives back what was held, with the end that was said; precondition (checked): it was.
   void release(FrameworkId framework, AgentId agent, std::string_view role,
-               const Resources& resources);
+               const Resources& resources, std::optional<Instant> until = {});
 
   // --- views ---
 
@@ -161,9 +243,13 @@ class Allocator {
   struct RoleView {
     std::string role;
     std::int64_t weight_milli;
-    Resources held;                       ///< scalars as in total(), including what is offered
+    Resources held;                       ///< as in total(), with what is offered and roles below
     std::vector<FrameworkId> frameworks;  ///< registered in it, in id order
+    std::optional<Quota> quota;
+    Resources consumed;  ///< what counts for quotas; empty where no role has one
+    Resources fair;      ///< what it is owed if everybody who competes wants more
   };
+  /// By name. A role that is only named by others below it is listed, too.
   std::vector<RoleView> roles() const;
 
   struct FrameworkView {
@@ -173,35 +259,56 @@ class Allocator {
     std::vector<std::string> roles;
     std::vector<std::string> suppressed;  ///< of these roles
     Resources held;                       ///< scalars as in total(), including what is offered
-    const std::vector<Demand>* demands;   ///< as they were set
+    std::vector<Demand> demands;          ///< by their order, then id
   };
   /// In id order. Pointers in views are valid until the next call that changes something.
   std::vector<FrameworkView> frameworks() const;
 
+  struct EarmarkView {
+    EarmarkId earmark;
+    FrameworkId framework;
+    DemandId demand;
+    std::string role;
+    Instant created;
+    std::optional<Instant> starts;  ///< at the latest; empty: something there has no known end
+    std::vector<AgentId> agents;
+    std::uint32_t ready;  ///< of these agents
+  };
+  /// In the order in which they were made.
+  std::vector<EarmarkView> earmarks() const;
+
+  /// Work in the way of an earmark that has waited for earmark_max without a known start: of
+  /// roles above their fair share, or on revocable resources.
+  struct Preemption {
+    EarmarkId earmark;
+    AgentId agent;
+    FrameworkId framework;
+    std::string role;
+    Resources resources;  ///< what it holds there
+  };
+  std::vector<Preemption> preemptions(Instant now) const;
+
   /// For every agent, in id order, the first reason why the request gets no offer there now, or
   /// that it fits (also into an offer that the framework has): the raw material of `why`. The
-  /// order of reasons: agent inactive, too small at all, held by others, declined, offered to
-  /// others, no offers wanted.
-  struct Explanation {
-    AgentId agent;
-    std::string hostname;
-    bool fits;
-    /// `mem: need 65536, free 49152`; `declined: "..." for 4 s more`; `fits`
-    std::string reason;
-  };
+  /// order of reasons: agent inactive, constraints, too small at all, held by others, quota,
+  /// declined, offered to others, kept for an earmark, no offers wanted.
   std::vector<Explanation> explain(FrameworkId framework, std::string_view role,
                                    const Request& request, Instant now) const;
-  /// The same for one node of a demand, with its constraints on attributes (looked at first) and
-  /// the placer's opinion (asked last). Fails with not_found.
+  /// The same for one node of a demand, with its constraints on attributes and the placer's
+  /// opinion (asked last). Fails with not_found.
   Result<std::vector<Explanation>> explain_demand(FrameworkId framework, DemandId demand,
                                                   Instant now) const;
+  /// What the role has, is owed and waits for, a line each.
+  std::vector<std::string> explain_role(std::string_view role) const;
 
-  /// Per agent: held + offered + free = total; every offer's framework and agent exist; empty
-  /// where all is well. Each text names the object and the amounts.
+  /// Per agent: held + offered + free = total; every offer's framework and agent exist; no quota
+  /// is exceeded by an offer; empty where all is well. Each text names the object and the amounts.
   std::vector<std::string> check_invariants() const;
 
  private:
   struct State;
+  struct Copied {};
+  Allocator(Copied, std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };
 

@@ -21,6 +21,8 @@ struct Offer {
   std::optional<WallTime> available_until;
   /// Set where the offer serves a demand's earmark.
   std::optional<EarmarkId> earmark;
+  /// Set where it is lent: it belongs to somebody's earmark, and what is launched must end by then.
+  std::optional<Instant> lent_until;
 };
 
 }  // namespace librm

@@ -10,7 +10,7 @@
 #include <variant>
 #include <vector>
 
-#include "librm/alloc/allocator.hpp"
+#include "librm/alloc/offer.hpp"
 #include "librm/base/config.hpp"
 #include "librm/base/id.hpp"
 #include "librm/base/time.hpp"
@@ -21,6 +21,8 @@
 #include "librm/cluster/task.hpp"
 
 namespace librm {
+
+class Allocator;
 
 // --- what can happen to a master ---
 
@@ -88,6 +90,9 @@ class MasterCore {
   using Actions = MasterActions;
 
   explicit MasterCore(MasterOptions options, TraceSink* trace = nullptr);
+  ~MasterCore();
+  MasterCore(const MasterCore&) = delete;
+  MasterCore& operator=(const MasterCore&) = delete;
 
   /// Advances by one event. Appends actions in the order in which they must take effect.
   void step(Now now, const MasterEvent& event, MasterActions& out);
@@ -186,7 +191,7 @@ class MasterCore {
   void tell(const Framework& framework, StatusUpdate update);
   void rescind_all(const std::vector<OfferId>& offers);
   void leave_allocator(Agent& agent);
-  void send_offers(Now now, MasterActions& out);
+  void send_offers(Now now, std::vector<Offer> made, MasterActions& out);
   void check_silence(Now now, MasterActions& out);
   bool returning(const Agent& agent) const;
   StatusUpdate master_update(FrameworkId framework, const TaskId& task, AgentId agent,

@@ -34,6 +34,9 @@ template <>
 struct WireEnum<FrameworkStatus>
     : WireEnumRange<FrameworkStatus::active, FrameworkStatus::completed> {};
 
+template <>
+struct WireEnum<ConstraintKind> : WireEnumRange<ConstraintKind::equals, ConstraintKind::max_per> {};
+
 /// Wraps the fields in an envelope of version 1 around a struct.
 #define LIBRM_WIRE_ENVELOPED(Type, ...)                    \
   struct Type##Fields {                                    \
@@ -169,8 +172,9 @@ LIBRM_WIRE_ENVELOPED(StatusUpdate, framework, task, agent, state, reason, source
                      exit_code, signal, started, ended, cpu_time, rss_max_bytes, data)
 LIBRM_WIRE_ENVELOPED(TaskReport, framework, info, latest)
 LIBRM_WIRE_ENVELOPED(FrameworkInfo, name, user, roles, failover_timeout)
+LIBRM_WIRE_ENVELOPED(Constraint, attribute, kind, value, count)
 LIBRM_WIRE_ENVELOPED(Demand, id, role, shape, count_min, count_max, order, duration, preemptible,
-                     useful_until, constraints, topology)
+                     useful_until, constraints, same, topology)
 LIBRM_WIRE_ENVELOPED(OfferInfo, id, agent, incarnation, role, hostname, attributes, resources,
                      lease, available_until, earmark)
 LIBRM_WIRE_ENVELOPED(UpdateAck, framework, task, agent, sequence)

@@ -56,6 +56,13 @@ LIBRM_DECL std::vector<Allocator::RoleView> Allocator::roles() const {
     view.role = name;
     view.weight_milli = role.weight_milli;
     view.held = state_->scalars.to_resources(role.held);
+    view.quota = role.quota.quota;
+    if (state_->quotas.active()) view.consumed = state_->scalars.to_resources(role.quota.charged);
+    detail::Quantities fair;
+    for (const auto& [scalar, use] : state_->scalars.names()) {
+      fair.add(use.id, state_->fair_amount(role, use.id));
+    }
+    view.fair = state_->scalars.to_resources(fair);
     for (const auto& [framework, member] : role.members) {
       if (member->wanted) view.frameworks.push_back(framework);
     }
@@ -70,7 +77,7 @@ LIBRM_DECL std::vector<Allocator::FrameworkView> Allocator::frameworks() const {
     view.framework = id;
     view.registered = framework.registered;
     view.active = framework.active;
-    view.demands = &framework.demands;
+    for (const auto& entry : framework.demands) view.demands.push_back(entry.demand);
     for (const auto& [role, member] : framework.members) {
       if (member.wanted) view.roles.push_back(role);
       if (member.wanted && member.suppressed) view.suppressed.push_back(role);
@@ -80,19 +87,73 @@ LIBRM_DECL std::vector<Allocator::FrameworkView> Allocator::frameworks() const {
   return views;
 }
 
+LIBRM_DECL std::vector<Allocator::EarmarkView> Allocator::earmarks() const {
+  std::vector<EarmarkView> views;
+  for (const auto& [id, earmark] : state_->earmarks) {
+    EarmarkView& view = views.emplace_back();
+    view.earmark = id;
+    view.framework = earmark.framework->id;
+    view.demand = earmark.demand.id;
+    view.role = earmark.role->name;
+    view.created = earmark.created;
+    view.starts = earmark.starts;
+    for (const detail::Agent* agent : earmark.agents) view.agents.push_back(agent->id);
+    view.ready = earmark.ready;
+  }
+  return views;
+}
+
+LIBRM_DECL std::vector<Allocator::Preemption> Allocator::preemptions(Instant now) const {
+  std::vector<Preemption> wanted;
+  for (const auto& [id, earmark] : state_->earmarks) {
+    if (earmark.starts || now < earmark.created + state_->options.earmark_max) continue;
+    for (const detail::Agent* agent : earmark.agents) {
+      for (const detail::Claim& claim : agent->claims) {
+        if (claim.earmark == id && !claim.ready) state_->find_preemptible(earmark, *agent, wanted);
+      }
+    }
+  }
+  return wanted;
+}
+
+/// Who has more than its fair share of what the demand needs, or holds what is revocable.
+LIBRM_DECL void Allocator::State::find_preemptible(const Earmark& earmark, const Agent& agent,
+                                                   std::vector<Preemption>& wanted) const {
+  for (const Holding& holding : agent.holdings) {
+    const Role& role = *holding.member->role;
+    const auto& shape = earmark.demand.shape.amounts;
+    const bool needed = std::any_of(shape.begin(), shape.end(), [&](const auto& part) {
+      return holding.resources.amount(part.first).milli > 0;
+    });
+    const auto& list = holding.resources.list();
+    const bool revocable = std::any_of(list.begin(), list.end(),
+                                       [](const Resource& entry) { return entry.revocable; });
+    const bool above = std::any_of(shape.begin(), shape.end(), [&](const auto& part) {
+      if (!scalars.knows(part.first)) return false;
+      const ScalarId id = scalars.id_of(part.first);
+      return role.held[id] > fair_amount(role, id);
+    });
+    if (!needed || &role == earmark.role || !(revocable || above)) continue;
+    wanted.push_back(
+        {earmark.id, agent.id, holding.member->framework->id, role.name, holding.resources});
+  }
+}
+
 LIBRM_DECL std::vector<std::string> Allocator::check_invariants() const {
   std::vector<std::string> violations;
   std::map<const detail::Member*, detail::Quantities> held;
-  detail::Quantities all_held;
+  const auto add = [&](const detail::Member* member, const Resources& resources) {
+    detail::ScalarAmounts amounts;
+    state_->scalars.collect(resources, amounts);
+    for (const detail::ScalarAmount& amount : amounts) held[member].add(amount.id, amount.milli);
+  };
   for (const auto& [id, agent] : state_->agents) {
     state_->check_agent(agent, violations);
-    for (const detail::Holding& holding : agent.holdings) {
-      state_->scalars.book(holding.resources, +1, held[holding.member], all_held);
-    }
+    for (const detail::Holding& holding : agent.holdings) add(holding.member, holding.resources);
   }
   for (const auto& [id, entry] : state_->offers) {
     state_->check_offer(id, entry, violations);
-    state_->scalars.book(entry.offer.resources, +1, held[entry.member], all_held);
+    add(entry.member, entry.offer.resources);
   }
   for (auto& [id, framework] : state_->frameworks) {
     for (auto& [role, member] : framework.members) {
@@ -100,6 +161,9 @@ LIBRM_DECL std::vector<std::string> Allocator::check_invariants() const {
     }
   }
   for (const auto& [name, role] : state_->roles) state_->check_role(role, violations);
+  state_->check_role(state_->root, violations);
+  state_->check_quotas(violations);
+  state_->check_earmarks(violations);
   return violations;
 }
 
@@ -116,7 +180,8 @@ LIBRM_DECL void Allocator::State::check_agent(const Agent& agent, Violations& vi
   };
   take(agent.free, "free");
   for (const Holding& holding : agent.holdings) {
-    take(holding.resources, "held by " + to_string(holding.member->framework->id));
+    take(holding.resources - detail::shared_part(holding.resources),
+         "held by " + to_string(holding.member->framework->id));
   }
   for (const OfferId id : agent.offers) {
     const auto at = offers.find(id);
@@ -129,8 +194,18 @@ LIBRM_DECL void Allocator::State::check_agent(const Agent& agent, Violations& vi
   if (!rest.empty()) {
     violations.push_back(name + ": " + to_string(rest) + " is neither held, offered nor free");
   }
+  if (slots.is_set(agent.slot) != (agent.active && !agent.free.empty())) {
+    violations.push_back(name + ": its place in the index of what is free is wrong");
+  }
+  for (const detail::HeldUntil& end : agent.ends) {
+    const auto held = std::find_if(agent.holdings.begin(), agent.holdings.end(),
+                                   [&](const Holding& one) { return one.member == end.member; });
+    if (held == agent.holdings.end() || !held->resources.contains(end.resources)) {
+      violations.push_back(name + ": " + to_string(end.resources) + " ends and is not held");
+    }
+  }
   std::vector<std::uint32_t> users(agent.refusals.size());
-  for (const detail::Filter& filter : agent.filters) {
+  for (const detail::FilterEntry& filter : agent.filters) {
     ++users[filter.refusal];
     if (!agent.filter_end || *agent.filter_end > filter.expires) {
       violations.push_back(name + ": a filter ends before the first end that is waited for");
@@ -170,8 +245,9 @@ LIBRM_DECL void Allocator::State::check_member(const Member& member, const detai
                          ", but is booked with " + to_string(scalars.to_resources(member.held)));
   }
   const bool wants = member.framework->active && member.wanted && !member.suppressed;
-  const auto& queue = member.role->queue;
-  const bool in_queue = std::find(queue.begin(), queue.end(), &member) != queue.end();
+  const auto& queue = member.role->own.queue;
+  const detail::Node* node = &member;
+  const bool in_queue = std::find(queue.begin(), queue.end(), node) != queue.end();
   if (member.queued != wants || in_queue != wants) {
     violations.push_back(name + (wants ? ": wants offers" : ": wants no offers") +
                          ", but its queue says otherwise");
@@ -185,17 +261,105 @@ LIBRM_DECL void Allocator::State::check_member(const Member& member, const detai
 }
 
 LIBRM_DECL void Allocator::State::check_role(const Role& role, Violations& violations) const {
-  detail::Quantities sum;
-  for (const auto& [framework, member] : role.members) {
-    for (detail::ScalarId id = 0; id < member->held.size(); ++id) sum.add(id, member->held[id]);
+  const std::string name = "role " + role.name + ": ";
+  detail::Quantities own;
+  const auto add = [](detail::Quantities& sum, const detail::Quantities& part) {
+    for (ScalarId id = 0; id < part.size(); ++id) sum.add(id, part[id]);
+  };
+  for (const auto& [framework, member] : role.members) add(own, member->held);
+  detail::Quantities sum = own;
+  std::uint32_t children = 0;
+  for (const auto& [other, child] : roles) {
+    if (child.parent != &role) continue;
+    ++children;
+    add(sum, child.held);
   }
-  if (!(sum == role.held)) {
-    violations.push_back("role " + role.name + ": its members hold " +
+  if (!(own == role.own.held) || !(sum == role.held)) {
+    violations.push_back(name + "its members and the roles below hold " +
                          to_string(scalars.to_resources(sum)) + ", but it is booked with " +
                          to_string(scalars.to_resources(role.held)));
   }
-  if (role.queued == role.queue.empty()) {
-    violations.push_back("role " + role.name + ": its place in the order does not fit its queue");
+  if (children != role.children) violations.push_back(name + "its children are miscounted");
+  if (role.own.queued == role.own.queue.empty()) {
+    violations.push_back(name + "its frameworks' place does not fit their queue");
+  }
+  const bool waits = &role != &root && !role.blocked && !role.queue.empty();
+  if (role.queued != waits) {
+    violations.push_back(name + "its place in the order does not fit its queue");
+  }
+}
+
+/// Charges, needs and limits against a count of everything.
+LIBRM_DECL void Allocator::State::check_quotas(Violations& violations) const {
+  std::size_t with_quota = 0;
+  for (const auto& [name, role] : roles) {
+    const std::string text = "role " + name + ": ";
+    if (role.quota.quota) ++with_quota;
+    if (role.blocked != QuotaBook::is_full(role)) violations.push_back(text + "wrongly blocked");
+    if (role.owed != (role.queued && QuotaBook::is_owed(role))) {
+      violations.push_back(text + "wrong among those who are owed");
+    }
+    if (!role.quota.quota) continue;
+    detail::Quantities charged = consumed(name);
+    for (const auto& [id, entry] : offers) {
+      if (!detail::is_within(entry.offer.role, name)) continue;
+      detail::ScalarAmounts amounts;
+      scalars.collect(entry.offer.resources, detail::is_common, amounts);
+      for (const detail::ScalarAmount& amount : amounts) charged.add(amount.id, amount.milli);
+    }
+    if (!(charged == role.quota.charged)) {
+      violations.push_back(text + "uses " + to_string(scalars.to_resources(charged)) +
+                           " of its quota, but is charged " +
+                           to_string(scalars.to_resources(role.quota.charged)));
+    }
+  }
+  if (with_quota != quotas.roles()) violations.push_back("quotas are miscounted");
+  if (!quotas.active()) return;
+  detail::Quantities free;
+  detail::ScalarAmounts amounts;
+  for (const auto& [id, agent] : agents) {
+    if (!agent.active) continue;
+    scalars.collect(agent.free, detail::is_common, amounts);
+    for (const detail::ScalarAmount& amount : amounts) free.add(amount.id, amount.milli);
+  }
+  for (const auto& [name, use] : scalars.names()) {
+    if (free[use.id] != quotas.free(use.id)) {
+      violations.push_back(name + ": " + to_string(Amount{free[use.id]}) + " is free, but " +
+                           to_string(Amount{quotas.free(use.id)}) + " is counted");
+    }
+    std::int64_t needed = 0;
+    for (const auto& [role_name, role] : roles) {
+      if (role.parent == &root) needed += role.quota.needed[use.id];
+    }
+    if (needed != quotas.needed(use.id)) violations.push_back(name + ": needs are miscounted");
+  }
+}
+
+/// One earmark a role, each claim known on both sides, and ready counted.
+LIBRM_DECL void Allocator::State::check_earmarks(Violations& violations) const {
+  std::map<EarmarkId, std::pair<std::size_t, std::uint32_t>> claims;  // and how many are ready
+  for (const auto& [id, agent] : agents) {
+    for (const Claim& claim : agent.claims) {
+      ++claims[claim.earmark].first;
+      if (claim.ready) ++claims[claim.earmark].second;
+    }
+  }
+  for (const auto& [id, earmark] : earmarks) {
+    const auto& [count, ready] = claims[id];
+    if (count != earmark.agents.size() || ready != earmark.ready) {
+      violations.push_back(to_string(id) + ": its claims are miscounted");
+    }
+    if (earmark.agents.size() < earmark.demand.count_min) {
+      violations.push_back(to_string(id) + ": has " + std::to_string(earmark.agents.size()) +
+                           " agents, its gang is of " + std::to_string(earmark.demand.count_min));
+    }
+    if (earmark.role->earmark != id) violations.push_back(to_string(id) + ": its role lost it");
+  }
+  if (claims.size() != earmarks.size()) violations.push_back("claims of earmarks that ended");
+  for (const auto& [id, gang] : gangs) {
+    if (gang.offers.empty() || gang.offers.size() < gang.need) {
+      violations.push_back(to_string(id) + ": its gang was split");
+    }
   }
 }
 

@@ -24,7 +24,7 @@ class FilterBook {
   static auto lower_bound(AnyAgent& agent, const Member& member) {
     return std::lower_bound(
         agent.filters.begin(), agent.filters.end(), member.number,
-        [](const Filter& filter, std::uint32_t number) { return filter.member < number; });
+        [](const FilterEntry& filter, std::uint32_t number) { return filter.member < number; });
   }
 
  public:
@@ -49,9 +49,9 @@ class FilterBook {
 
   /// Adds or replaces the member's filter on the agent.
   void refuse(Agent& agent, Member& member, Resources refused, Instant expires,
-              std::string_view reason) {
-    const Filter filter{member.number, share_refusal(agent, std::move(refused)), expires,
-                        share_reason(reason.substr(0, reason_bytes_max))};
+              std::string_view reason, bool lent) {
+    const FilterEntry filter{member.number, share_refusal(agent, std::move(refused)), expires,
+                             share_reason(reason.substr(0, reason_bytes_max)), lent};
     const auto at = lower_bound(agent, member);
     if (at != agent.filters.end() && at->member == member.number) {
       unshare(agent, *at);
@@ -65,36 +65,34 @@ class FilterBook {
     if (!agent.filter_end || expires < *agent.filter_end) set_end(agent, expires);
   }
 
-  static const Filter* find(const Agent& agent, const Member& member) {
+  static const FilterEntry* find(const Agent& agent, const Member& member) {
     const auto at = lower_bound(agent, member);
     return at != agent.filters.end() && at->member == member.number ? &*at : nullptr;
   }
 
-  /// Whether what would be free there for the role is no more than what was refused.
-  static bool holds(const Agent& agent, const Filter& filter, std::string_view role,
-                    const Resources& free) {
-    return agent.refusals[filter.refusal].resources.contains_usable(free, role);
+  /// Whether what would be offered there is no more than what was refused.
+  static bool holds(const Agent& agent, const FilterEntry& filter, const Resources& available) {
+    return agent.refusals[filter.refusal].resources.contains(available);
   }
-  const std::string& reason(const Filter& filter) const { return *reasons_[filter.reason].text; }
+  const std::string& reason(const FilterEntry& filter) const {
+    return *reasons_[filter.reason].text;
+  }
 
-  /// Marks the members whose filter on the agent holds; valid until the next call.
-  void mark(const Agent& agent) {
+  /// Marks the members whose filter on the agent holds against `available(member)`, what they
+  /// would be offered; valid until the next call. `uniform`: that is the same for all of them.
+  template <class Available>
+  void mark(const Agent& agent, bool lent, bool uniform, Available available) {
     ++mark_;
-    // Without reservations the answer depends on the refusal only, else on the role, too.
-    const auto is_reserved = [](const Resource& entry) { return !entry.reservations.empty(); };
-    const auto& free = agent.free.list();
-    const bool by_role = std::any_of(free.begin(), free.end(), is_reserved);
     std::optional<std::uint32_t> refusal;
     const Role* role = nullptr;
     bool held = false;
-    for (const Filter& filter : agent.filters) {
-      if (by_role || refusal != filter.refusal) {
-        const Role* wanted = members_[filter.member]->role;
-        if (refusal != filter.refusal || role != wanted) {
-          held = holds(agent, filter, wanted->name, agent.free);
-        }
+    for (const FilterEntry& filter : agent.filters) {
+      if (filter.lent && !lent) continue;
+      if (refusal != filter.refusal || (!uniform && role != members_[filter.member]->role)) {
+        const Member& member = *members_[filter.member];
+        held = agent.refusals[filter.refusal].resources.contains(available(member));
         refusal = filter.refusal;
-        role = wanted;
+        role = member.role;
       }
       if (held) marks_[filter.member] = mark_;
     }
@@ -109,14 +107,23 @@ class FilterBook {
   Agent* end_next(Instant now) {
     if (ends_.empty() || ends_.begin()->first.first > now) return nullptr;
     Agent* agent = ends_.begin()->second;
-    remove_if(*agent, [now](const Filter& filter) { return filter.expires <= now; });
+    remove_if(*agent, [now](const FilterEntry& filter) { return filter.expires <= now; });
     return agent;
   }
   void clear(Agent& agent) {
-    remove_if(agent, [](const Filter&) { return true; });
+    remove_if(agent, [](const FilterEntry&) { return true; });
   }
   void clear(Agent& agent, const Member& member) {
-    remove_if(agent, [&](const Filter& filter) { return filter.member == member.number; });
+    remove_if(agent, [&](const FilterEntry& filter) { return filter.member == member.number; });
+  }
+
+  /// Those of another allocator, whose agents and members have been copied with their filters.
+  template <class MapAgent, class MapMember>
+  void adopt(const FilterBook& other, MapAgent agent, MapMember member) {
+    *this = other;
+    for (Member*& one : members_) one = member(one);
+    for (auto& [end, one] : ends_) one = agent(one);
+    for (const auto& [text, id] : reason_ids_) reasons_[id].text = &text;
   }
 
   std::size_t distinct_reasons() const { return reason_ids_.size(); }
@@ -129,7 +136,7 @@ class FilterBook {
 
   template <class Predicate>
   void remove_if(Agent& agent, Predicate predicate) {
-    std::erase_if(agent.filters, [&](const Filter& filter) {
+    std::erase_if(agent.filters, [&](const FilterEntry& filter) {
       if (!predicate(filter)) return false;
       unshare(agent, filter);
       auto& agents = members_[filter.member]->filtered_on;
@@ -142,7 +149,7 @@ class FilterBook {
 
   static std::optional<Instant> earliest_end(const Agent& agent) {
     std::optional<Instant> end;
-    for (const Filter& filter : agent.filters) {
+    for (const FilterEntry& filter : agent.filters) {
       if (!end || filter.expires < *end) end = filter.expires;
     }
     return end;
@@ -184,7 +191,7 @@ class FilterBook {
     return at->second;
   }
 
-  void unshare(Agent& agent, const Filter& filter) {
+  void unshare(Agent& agent, const FilterEntry& filter) {
     Refusal& refusal = agent.refusals[filter.refusal];
     if (--refusal.users == 0) refusal.resources = {};
     Reason& reason = reasons_[filter.reason];

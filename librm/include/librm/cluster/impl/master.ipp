@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "librm/alloc/allocator.hpp"
 #include "librm/base/check.hpp"
 #include "librm/cluster/impl/master_tasks.ipp"
 #include "librm/cluster/master.hpp"
@@ -16,6 +17,8 @@ LIBRM_DECL MasterCore::MasterCore(MasterOptions options, TraceSink* trace)
   allocator.offer_timeout = options_.offer_timeout;
   allocator_ = std::make_unique<Allocator>(allocator);
 }
+
+LIBRM_DECL MasterCore::~MasterCore() = default;
 
 LIBRM_DECL void MasterCore::step(Now now, const MasterEvent& event, MasterActions& out) {
   LIBRM_CHECK(resumed_, "a master is resumed before its first event");

@@ -148,10 +148,11 @@ LIBRM_DECL void MasterCore::on_message(Now, ConnectionId connection, const Suppr
 }
 
 LIBRM_DECL void MasterCore::on_message(Now, ConnectionId connection, const DeclareDemands& message,
-                                       MasterActions&) {
-  if (const Framework* framework = framework_on(connection)) {
-    allocator_->set_demands(framework->record.framework, message.demands);
-  }
+                                       MasterActions& out) {
+  const Framework* framework = framework_on(connection);
+  if (framework == nullptr) return;
+  const auto set = allocator_->set_demands(framework->record.framework, message.demands);
+  if (!set) refuse(connection, set.error().code, set.error().message, false, out);
 }
 
 LIBRM_DECL void MasterCore::rescind_all(const std::vector<OfferId>& offers) {
@@ -164,9 +165,9 @@ LIBRM_DECL void MasterCore::rescind_all(const std::vector<OfferId>& offers) {
   }
 }
 
-LIBRM_DECL void MasterCore::send_offers(Now now, MasterActions& out) {
+LIBRM_DECL void MasterCore::send_offers(Now now, std::vector<Offer> made, MasterActions& out) {
   std::map<FrameworkId, Offers> by_framework;
-  for (Offer& offer : allocator_->run(now.mono)) {
+  for (Offer& offer : made) {
     const Agent& agent = agents_.at(offer.agent);
     OfferInfo info;
     info.id = offer.id;
@@ -178,6 +179,10 @@ LIBRM_DECL void MasterCore::send_offers(Now now, MasterActions& out) {
     info.resources = std::move(offer.resources);
     info.lease = offer.expires - now.mono;
     info.available_until = offer.available_until;
+    if (offer.lent_until) {
+      const WallTime back = now.wall + (*offer.lent_until - now.mono);
+      info.available_until = std::min(info.available_until.value_or(back), back);
+    }
     info.earmark = offer.earmark;
     offer_owners_[offer.id] = offer.framework;
     by_framework[offer.framework].offers.push_back(std::move(info));
@@ -194,6 +199,8 @@ LIBRM_DECL void MasterCore::flush(Now now, MasterActions& out) {
   std::vector<OfferId> expired;
   for (const Offer& offer : allocator_->expire(now.mono)) expired.push_back(offer.id);
   rescind_all(expired);
+  std::vector<Offer> made = allocator_->run(now);
+  rescind_all(allocator_->take_rescinded());
   std::map<ConnectionId, Outbox> outboxes = std::exchange(outboxes_, {});
   for (auto& [to, outbox] : outboxes) {
     const ConnectionId connection = to;  // clang 14 captures no structured binding
@@ -209,7 +216,7 @@ LIBRM_DECL void MasterCore::flush(Now now, MasterActions& out) {
       send(connection, AcknowledgeUpdates{std::move(outbox.acks)}, out);
     }
   }
-  send_offers(now, out);
+  send_offers(now, std::move(made), out);
 }
 
 // --- tasks ---
