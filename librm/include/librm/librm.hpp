@@ -14,6 +14,7 @@
 #include "librm/cluster/agent.hpp"
 #include "librm/cluster/executor.hpp"
 #include "librm/cluster/framework.hpp"
+#include "librm/cluster/maintenance.hpp"
 #include "librm/cluster/master.hpp"
 #include "librm/resource/attributes.hpp"
 #include "librm/resource/constraint.hpp"

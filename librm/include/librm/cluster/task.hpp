@@ -84,7 +84,8 @@ enum class TaskReason : std::uint8_t {
   reconciliation = 23,  ///< answers a question; nothing happened
   preempted = 24,
   release_by_reached = 25,
-  fetch_failed = 26,  ///< a file that the command needs could not be had
+  fetch_failed = 26,        ///< a file that the command needs could not be had
+  killed_by_operator = 27,  ///< a drain in mode kill; not to be started elsewhere
 };
 LIBRM_DECL const char* to_string(TaskReason reason);
 

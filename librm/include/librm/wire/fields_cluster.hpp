@@ -25,7 +25,7 @@ struct WireEnum<ErrorCode> : WireEnumRange<ErrorCode::invalid_argument, ErrorCod
 template <>
 struct WireEnum<TaskState> : WireEnumRange<TaskState::staging, TaskState::unknown> {};
 template <>
-struct WireEnum<TaskReason> : WireEnumRange<TaskReason::none, TaskReason::fetch_failed> {};
+struct WireEnum<TaskReason> : WireEnumRange<TaskReason::none, TaskReason::killed_by_operator> {};
 template <>
 struct WireEnum<UpdateSource> : WireEnumRange<UpdateSource::master, UpdateSource::executor> {};
 template <>

@@ -95,6 +95,8 @@ LIBRM_DECL const char* to_string(TaskReason reason) {
       return "release_by_reached";
     case TaskReason::fetch_failed:
       return "fetch_failed";
+    case TaskReason::killed_by_operator:
+      return "killed_by_operator";
   }
   return "invalid";
 }
