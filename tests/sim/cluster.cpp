@@ -215,6 +215,7 @@ void Cluster::supervise() {
       if (found == known.end() || found->second.record.status == AgentStatus::gone) continue;
       node->post_master(MarkAgentGone{id.value, id});
     }
+    if (!trouble_) end_maintenance(*node);
     if (world_.random().chance(1, 20)) node->compact();
   }
   world_.after(seconds(3), [this] { supervise(); });
@@ -246,6 +247,7 @@ Outcome Cluster::run() {
   repeat(scenario_.failover, &Cluster::fail_over);
   repeat(scenario_.agent_gone, &Cluster::give_up_agent);
   repeat(scenario_.disk_failure, &Cluster::break_disk);
+  repeat(scenario_.maintenance, &Cluster::maintain);
   supervise();
   world_.run_until(world_.now() + scenario_.trouble);
   if (world_.violations().empty()) heal();

@@ -65,6 +65,9 @@ class Cluster {
   void fail_over();
   void give_up_agent();
   void break_disk();
+  void maintain();
+  void plan_window(ClusterNode& node);
+  void end_maintenance(ClusterNode& node);
   void repeat(librm::Duration mean, void (Cluster::*action)());
 
   void heal();
@@ -88,6 +91,7 @@ class Cluster {
   std::deque<Framework> frameworks_;
   std::unique_ptr<Client> client_;
   std::vector<librm::AgentId> given_up_;
+  std::uint64_t windows_planned_ = 0;
   bool trouble_ = true;
   librm::Instant healed_at_;
   librm::Duration healing_;

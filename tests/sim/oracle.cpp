@@ -83,6 +83,13 @@ void Oracle::on_cluster(ClusterNode& node) {
 void Oracle::check_allocator(const ClusterNode& node) {
   for (const Allocator::AgentView& view : node.core().master().allocator().agents()) {
     const Resources taken = view.held + view.offered;
+    const auto& agents = node.core().master().agents();
+    const auto agent = agents.find(view.agent);
+    if (agent != agents.end() && agent->second.service.service != AgentService::normal &&
+        !view.offered.empty()) {
+      world_.violation(node.name() + ": " + to_string(view.agent) + " is " +
+                       to_string(agent->second.service.service) + ", and offered");
+    }
     if (view.total->contains(taken) && taken + view.free == *view.total) continue;
     world_.violation(node.name() + ": " + to_string(view.agent) + ": held " + to_string(view.held) +
                      ", offered " + to_string(view.offered) + ", free " + to_string(view.free) +

@@ -63,6 +63,7 @@ class Oracle {
     batch::JobState state() const;
   };
 
+  void apply(const librm::AgentServiceRecord& record);
   void apply(const batch::FrameworkIdRecord& record);
   void apply(const batch::JobsRecord& record);
   void apply(const batch::LaunchRecord& record);
@@ -113,6 +114,7 @@ class Oracle {
   };
   std::map<std::string, KnownSchedule> schedules_;
   std::map<std::string, std::vector<batch::JobId>> promised_;
+  std::map<librm::AgentId, librm::AgentService> services_;  ///< other than normal
   std::map<const librm::sim::AgentNode*, librm::Epoch> epochs_;
   std::map<const librm::sim::Node*, std::uint64_t> lives_;
   std::map<std::string, std::uint64_t> marks_;

@@ -10,10 +10,33 @@ namespace rm_sim {
 using namespace librm;
 
 void Oracle::on_commit(const RecordEntry& entry) {
+  if (entry.stream == master_stream) {
+    Result<MasterRecord> record = decode_master_record(entry);
+    if (!record) return world_.violation("cannot read a record: " + record.error().message);
+    if (const auto* service = std::get_if<AgentServiceRecord>(&*record)) apply(*service);
+    return;
+  }
   if (entry.stream != batch_stream) return;
   Result<batch::BatchRecord> record = batch::decode_batch_record(entry);
   if (!record) return world_.violation("cannot read a record: " + record.error().message);
   std::visit([this](const auto& r) { apply(r); }, *record);
+}
+
+/// A drained agent is empty: none of its host's processes belongs to a task.
+void Oracle::apply(const AgentServiceRecord& record) {
+  mark(std::string("agent ") + to_string(record.service));
+  services_.erase(record.agent);
+  if (record.service == AgentService::normal) return;
+  services_[record.agent] = record.service;
+  if (record.service != AgentService::drained) return;
+  for (const auto& node : world_.nodes()) {
+    const auto* agent = dynamic_cast<const sim::AgentNode*>(node.get());
+    if (agent == nullptr || !agent->running() || agent->core().id() != record.agent) continue;
+    for (const auto& [key, truth] : log_.tasks()) {
+      if (truth.host != &agent->host() || !truth.alive) continue;
+      world_.violation(to_string(record.agent) + " is drained, and runs task " + key.task);
+    }
+  }
 }
 
 void Oracle::apply(const batch::FrameworkIdRecord& record) { framework_ = record.framework; }
@@ -131,6 +154,12 @@ void Oracle::apply(const batch::LaunchRecord& record) {
     KnownElement* element = known(id, "launched");
     if (element == nullptr) continue;
     const batch::JobSpec& spec = jobs_.at(id.job).job.spec;
+    // In one journal: its offers were gone before the next launch was decided.
+    if (const auto service = services_.find(launch.attempt.agent); service != services_.end()) {
+      world_.violation("job " + to_string(id) + " is launched on " +
+                       to_string(launch.attempt.agent) + ", which is " +
+                       to_string(service->second));
+    }
     check_launch(id, spec.lost, *element, launch.attempt);
     if (element->attempts.empty()) check_corresponding(jobs_.at(id.job), id);
     element->attempts[{launch.attempt.run, launch.attempt.attempt}] = launch.attempt;

@@ -49,6 +49,16 @@ BUGS = [
         Edit("batch/src/core/batch_update.cpp",
              "if (job.spec.lost == LostPolicy::rerun && alone &&", "if (alone &&"),
     ]),
+    Bug("forgotten-cordon", "an agent that returns is offered, cordoned or not", [
+        Edit(CLUSTER + "master.ipp",
+             "if (agent.service.service != AgentService::normal || !agent.connection) {",
+             "if (!agent.connection) {"),
+    ]),
+    Bug("hasty-drain", "an agent of which nothing is known counts as drained", [
+        Edit(CLUSTER + "master_maintenance.ipp",
+             "if (!agent.connection || !agent.in_allocator) return;",
+             "if (!agent.connection && !agent.tasks.empty()) return;"),
+    ]),
     Bug("unfenced-leader", "neither agent nor master minds an epoch that is over", [
         Edit(CLUSTER + "agent.ipp", "if (message.epoch < epoch_highest_) {", "if (false) {"),
         Edit(CLUSTER + "master.ipp", "if (message.epoch_highest > epoch_) {", "if (false) {"),

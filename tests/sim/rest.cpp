@@ -37,6 +37,12 @@ std::string Cluster::unfinished_agent(const Agent& agent) const {
 }
 
 std::string Cluster::unfinished_master(const MasterCore& master) const {
+  for (const auto& [id, agent] : master.agents()) {
+    if (agent.record.status == AgentStatus::gone) continue;
+    if (agent.service.service == AgentService::normal) continue;
+    return to_string(id) + " is " + to_string(agent.service.service);
+  }
+  if (!master.maintenance().windows.empty()) return "maintenance is planned";
   for (const auto& [id, framework] : master.frameworks()) {
     if (framework.tasks.empty()) continue;
     const auto& [task_id, task] = *framework.tasks.begin();

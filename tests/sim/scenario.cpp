@@ -98,6 +98,7 @@ Scenario draw_scenario(std::uint64_t seed) {
   scenario.answer_lost_percent = static_cast<std::uint32_t>(random.below(40));
   scenario.unreliable_shepherds = random.chance(1, 2);
   if (random.chance(1, 2)) scenario.crash_in_spawn_ppm = 10'000;
+  if (random.chance(1, 2)) scenario.maintenance = seconds(random.between(2, 20));
   return scenario;
 }
 
@@ -112,7 +113,8 @@ std::string describe(const Scenario& s) {
   text += part("process", s.faults.process_crash) + part("host", s.faults.host_crash) +
           part("stall", s.faults.stall) + part("partition", s.faults.partition) +
           part("clog", s.faults.clog) + part("clock", s.faults.wall_step) +
-          part("failover", s.failover) + part("gone", s.agent_gone) + part("disk", s.disk_failure);
+          part("failover", s.failover) + part("gone", s.agent_gone) + part("disk", s.disk_failure) +
+          part("maintenance", s.maintenance);
   const sim::NetworkOptions& net = s.faults.network;
   return text + " loss/dup/reorder/corrupt/reset " + std::to_string(net.loss_ppm) + "/" +
          std::to_string(net.duplicate_ppm) + "/" + std::to_string(net.reorder_ppm) + "/" +

@@ -36,6 +36,7 @@ struct Scenario {
   std::uint32_t cancel_percent = 0;  ///< of the jobs
   librm::Duration failover;          ///< mean time between changes of leader, or 0
   librm::Duration agent_gone;        ///< mean time between agents that an operator gives up, or 0
+  librm::Duration maintenance;       ///< mean time between an operator's drains and windows, or 0
   librm::Duration disk_failure;      ///< mean time between failed commits of the leader, or 0
   std::uint32_t answer_lost_percent = 0;
   std::uint32_t crash_in_spawn_ppm = 0;

@@ -90,6 +90,8 @@ struct ClusterShape {
     librm::Attributes attributes;
     librm::Resources total;
     bool reachable = true;
+    std::string out_of_service = {};  ///< `agent is draining`; empty: it is offered
+    std::optional<librm::WallTime> available_until = {};  ///< when planned maintenance begins
     bool operator==(const Node&) const = default;
   };
   std::vector<Node> nodes;
@@ -401,7 +403,7 @@ class BatchCore {
   void explain_waiting(const Job& job, const ElementId& id, const Execution& execution,
                        librm::Now now, Why& why) const;
   bool may_start_beside(const Job& job, const ElementId& id, const Edge& edge) const;
-  void explain_nodes(const Job& job, Why& why) const;
+  void explain_nodes(const Job& job, librm::Now now, Why& why) const;
   std::vector<NodeUsage> node_usage() const;
 
   BatchOptions options_;

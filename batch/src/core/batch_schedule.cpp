@@ -41,8 +41,7 @@ struct BatchCore::Bin {
   }
   /// What is launched should end before planned maintenance.
   bool ends_in_time(const Job& job, librm::Now now) const {
-    if (!available_until) return true;
-    return now.wall + job.spec.time_limit.value_or(librm::Duration{}) < *available_until;
+    return !outlasts(job, available_until, now);
   }
 };
 

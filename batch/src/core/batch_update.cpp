@@ -35,7 +35,9 @@ Outcome outcome_of(LostPolicy lost, const librm::StatusUpdate& end) {
       return Outcome::failure;
     case TaskState::killed:
       return end.reason == TaskReason::time_limit_reached ||
-                     end.reason == TaskReason::memory_limit || end.reason == TaskReason::disk_limit
+                     end.reason == TaskReason::memory_limit ||
+                     end.reason == TaskReason::disk_limit ||
+                     end.reason == TaskReason::killed_by_operator
                  ? Outcome::failure
                  : Outcome::repeat;
     case TaskState::lost:

@@ -221,11 +221,11 @@ void BatchCore::explain_waiting(const Job& job, const ElementId& id, const Execu
     why.summary += " · no agent is registered";
     return;
   }
-  explain_nodes(job, why);
+  explain_nodes(job, now, why);
 }
 
 /// Which agents could take it now, and by how much the others are short.
-void BatchCore::explain_nodes(const Job& job, Why& why) const {
+void BatchCore::explain_nodes(const Job& job, librm::Now now, Why& why) const {
   std::size_t fitting = 0;
   struct Short {
     std::size_t count = 0;
@@ -237,8 +237,11 @@ void BatchCore::explain_nodes(const Job& job, Why& why) const {
   std::string other_reason;
   for (const NodeUsage& usage : node_usage()) {
     Why::Node node{usage.node->agent, usage.node->hostname, false, {}};
+    bool is_short = false;
     if (!usage.node->reachable) {
-      node.reason = "unreachable";
+      node.reason = usage.node->out_of_service.empty() ? "unreachable" : usage.node->out_of_service;
+    } else if (!usage.node->out_of_service.empty()) {
+      node.reason = usage.node->out_of_service;
     } else if (const auto different = mismatch(job.spec.constraints, job.spec.patterns,
                                                *options_.patterns, usage.node->attributes)) {
       node.reason = "constraint: needs " + *different;
@@ -248,11 +251,17 @@ void BatchCore::explain_nodes(const Job& job, Why& why) const {
       ++entry.count;
       entry.need = lack->need;
       entry.most = std::max(entry.most, lack->free);
+      is_short = true;
+    } else if (outlasts(job, usage.node->available_until, now)) {
+      const librm::Duration left = *usage.node->available_until - now.wall;
+      node.reason = left.ns > 0 ? "planned maintenance begins in " + text::span(left) +
+                                      ", before its time limit would end it"
+                                : "planned maintenance has begun";
     } else {
       node.fits = true;
       ++fitting;
     }
-    if (!node.fits && (!usage.node->reachable || node.reason.rfind("constraint", 0) == 0)) {
+    if (!node.fits && !is_short) {
       ++others;
       if (other_reason.empty()) other_reason = node.reason;
     }

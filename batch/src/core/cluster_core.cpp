@@ -13,6 +13,12 @@ namespace {
 constexpr int rounds_max = 1000;
 constexpr std::size_t hops_max = 10'000'000;
 
+std::string out_of_service(const librm::AgentServiceRecord& record) {
+  if (record.service == librm::AgentService::normal) return {};
+  return std::string("agent is ") + to_string(record.service) +
+         (record.reason.empty() ? "" : ": " + record.reason);
+}
+
 }  // namespace
 
 ClusterCore::ClusterCore(librm::MasterOptions master, BatchOptions batch, librm::TraceSink* trace)
@@ -107,8 +113,12 @@ std::vector<std::string> ClusterCore::check_invariants() const {
 void ClusterCore::take(librm::MasterActions& actions, Actions& out) {
   for (auto& item : actions.items()) {
     if (auto* record = std::get_if<0>(&item)) {
-      // All that the cluster's shape is made of is in this record, so it cannot change without.
-      if (std::holds_alternative<librm::AgentRecord>(*record)) shape_changed_ = true;
+      // All that the cluster's shape is made of is in these, so it cannot change without.
+      if (std::holds_alternative<librm::AgentRecord>(*record) ||
+          std::holds_alternative<librm::AgentServiceRecord>(*record) ||
+          std::holds_alternative<librm::MaintenanceRecord>(*record)) {
+        shape_changed_ = true;
+      }
       out.record(std::move(*record));
       continue;
     }
@@ -171,7 +181,8 @@ void ClusterCore::tell_shape() {
     const librm::AgentRecord& record = agent.record;
     if (record.status == librm::AgentStatus::gone) continue;
     shape.nodes.push_back({id, record.hostname, record.attributes, record.total,
-                           record.status == librm::AgentStatus::admitted});
+                           record.status == librm::AgentStatus::admitted,
+                           out_of_service(agent.service), agent.available_until});
   }
   if (shape == shape_) return;
   shape_ = shape;

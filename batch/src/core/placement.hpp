@@ -34,4 +34,11 @@ inline std::optional<std::string> mismatch(const librm::Attributes& constraints,
   return std::nullopt;
 }
 
+/// Whether it may still run when planned maintenance begins. One without a time limit is taken at
+/// its word: it may end at any time.
+inline bool outlasts(const Job& job, std::optional<librm::WallTime> maintenance, librm::Now now) {
+  if (!maintenance) return false;
+  return now.wall + job.spec.time_limit.value_or(librm::Duration{}) >= *maintenance;
+}
+
 }  // namespace batch

@@ -35,6 +35,10 @@ std::string end_of(const librm::StatusUpdate& update) {
     text = "memory limit reached";
   } else if (update.reason == TaskReason::disk_limit) {
     text = "disk limit reached";
+  } else if (update.reason == TaskReason::agent_draining) {
+    text = "ended for the drain of its agent";
+  } else if (update.reason == TaskReason::killed_by_operator) {
+    text = "killed with the drain of its agent";
   } else if (update.state == librm::TaskState::lost) {
     text = "exit status unknown";
   } else if (update.exit_code) {

@@ -34,6 +34,25 @@ TEST(Updates, AJobRunsAndFinishes) {
   EXPECT_TRUE(bench.core->find(1)->started.has_value());
 }
 
+TEST(Updates, WhatADrainRequeuesConsumesNoRetry) {
+  Bench bench = launched(job("a"));
+  bench.running("1.1.1");
+  bench.update("1.1.1", TaskState::killed, {}, TaskReason::agent_draining);
+  EXPECT_EQ(bench.state(1), "pending: ended for the drain of its agent; launched anew");
+  EXPECT_EQ(bench.core->find(1)->failures, 0u);
+}
+
+TEST(Updates, WhatADrainKillsForGoodIsAFailure) {
+  Bench bench = launched(job("a"));
+  bench.running("1.1.1");
+  bench.update("1.1.1", TaskState::killed, {}, TaskReason::killed_by_operator);
+  EXPECT_EQ(bench.state(1), "failed: killed with the drain of its agent");
+  Bench again = launched(job("a").retries(1));
+  again.update("1.1.1", TaskState::killed, {}, TaskReason::killed_by_operator);
+  EXPECT_EQ(again.core->find(1)->failures, 1u);
+  EXPECT_EQ(again.core->find(1)->state, JobState::pending);
+}
+
 TEST(Updates, TheAcknowledgementFollowsTheRecord) {
   Bench bench = launched(job("a"));
   bench.finished("1.1.1");

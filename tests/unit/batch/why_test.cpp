@@ -65,6 +65,22 @@ TEST(WhyText, ConstraintsAndUnreachableAgents) {
             "pending 0ms · 0 of 2 agents fit; 2 not usable (constraint: needs rack r1, has none)");
 }
 
+TEST(WhyText, AgentsOutOfServiceAndBeforeMaintenance) {
+  Bench bench = connected();
+  ClusterShape::Node draining = node(1, "cpus:8;mem:8192");
+  draining.out_of_service = "agent is draining: new kernel";
+  ClusterShape::Node planned = node(2, "cpus:8;mem:8192");
+  planned.available_until = bench.clock.wall + seconds(100);
+  bench.shape({draining, planned});
+  ASSERT_TRUE(bench.submit({job("long").time_limit(seconds(200)), job("short")}).has_value());
+  EXPECT_EQ(bench.why(1),
+            "pending 0ms · 0 of 2 agents fit; 2 not usable (agent is draining: new kernel)");
+  const Why why = bench.core->why(*bench.core->find(1), bench.clock);
+  EXPECT_EQ(why.nodes.at(1).reason,
+            "planned maintenance begins in 1m40s, before its time limit would end it");
+  EXPECT_TRUE(bench.core->why(*bench.core->find(2), bench.clock).nodes.at(1).fits);
+}
+
 TEST(WhyText, ItsTurn) {
   Bench bench = connected();
   ASSERT_TRUE(bench.submit({job("a"), job("b"), job("urgent").priority(1)}).has_value());

@@ -224,6 +224,21 @@ TEST_F(ReadyAgent, AKillGivesGraceThenForce) {
             "-> c-10 StatusUpdates [t1 killed (killed_by_framework) #2]\n");
 }
 
+TEST_F(ReadyAgent, WhatADrainKillsSaysSo) {
+  agent.launch(task_info("t1"));
+  agent.started("t1");
+  agent.receive(KillTask{framework, "t1", {}, seconds(2), TaskReason::agent_draining});
+  EXPECT_THAT(agent.ended_by_signal("t1", 15), testing::HasSubstr("t1 killed (agent_draining)"));
+}
+
+TEST_F(ReadyAgent, AnAgentThatIsOutOfServiceAsksAgainAfterAWhileAndDoesNotEnd) {
+  EXPECT_EQ(agent.receive(AgentRefused{ErrorCode::unavailable, "down for maintenance"}),
+            "close c-10: refused for now: down for maintenance\n");
+  EXPECT_EQ(agent.step(Closed{master_connection}), "");
+  EXPECT_EQ(agent.tick_after(seconds(9)), "") << "not in a loop";
+  EXPECT_EQ(agent.tick_after(seconds(6)), "connect\n");
+}
+
 TEST_F(ReadyAgent, ATimeLimitIsAFailureThatSaysSo) {
   TaskInfo info = task_info("t1");
   info.time_limit = seconds(3);
@@ -276,6 +291,17 @@ TEST_F(ReadyAgent, AfterARestartWhatEndedMeanwhileIsReported) {
   end.key = {framework, "t1"};
   end.exit_code = 0;
   EXPECT_EQ(next.shepherd(ShepherdState{1, {}, {end}}), "! Ledger t1 finished #2 exit 0\n");
+}
+
+TEST_F(ReadyAgent, AFenceHoldsAfterARestartWithoutAnyMaster) {
+  TaskInfo fenced = task_info("t1");
+  fenced.fence_after = seconds(20);
+  agent.launch(fenced);
+  agent.started("t1");
+  Agent again(agent_options(), agent.journal);
+  again.shepherd(ShepherdState{1, {{{framework, "t1"}, 100, again.now.wall}}, {}});
+  EXPECT_EQ(again.tick_after(seconds(19)), "");
+  EXPECT_THAT(again.tick_after(seconds(1)), testing::HasSubstr("shepherd: signal t1 15\n"));
 }
 
 TEST_F(ReadyAgent, AfterARebootWhatRanIsGone) {

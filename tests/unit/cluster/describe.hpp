@@ -48,7 +48,12 @@ struct Describe {
     return "LaunchTasks " + to_string(m.incarnation) + " [" +
            join(m.tasks, [](const TaskInfo& t) { return t.id; }) + "]";
   }
-  std::string operator()(const KillTask& m) const { return "KillTask " + m.task; }
+  std::string operator()(const KillTask& m) const {
+    const std::string text = "KillTask " + m.task;
+    if (m.reason == TaskReason::killed_by_framework) return text;
+    return text + " grace " + std::to_string(to_ms(m.grace.value_or(Duration{})) / 1000) + " (" +
+           to_string(m.reason) + ")";
+  }
   std::string operator()(const AcknowledgeUpdates& m) const {
     return "AcknowledgeUpdates [" +
            join(m.acks,
@@ -98,6 +103,13 @@ struct Describe {
            (r.status == FrameworkStatus::active ? " active" : " completed");
   }
   std::string operator()(const RoleRecord& r) const { return "Role " + r.role; }
+  std::string operator()(const MaintenanceRecord& r) const {
+    return "Maintenance " + std::to_string(r.revision) + " [" +
+           join(r.windows, [](const MaintenanceWindow& w) { return w.name; }) + "]";
+  }
+  std::string operator()(const AgentServiceRecord& r) const {
+    return "Service " + to_string(r.agent) + " " + to_string(r.service);
+  }
   std::string operator()(const AgentIdentityRecord& r) const {
     return "Identity " + to_string(r.agent) + " epoch " + std::to_string(r.epoch_highest);
   }

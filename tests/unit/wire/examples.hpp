@@ -121,7 +121,7 @@ inline std::vector<Message> messages() {
       AgentRefused{ErrorCode::stale, "removed"},
       HeartbeatAnswer{11},
       LaunchTasks{{3}, {99}, {task_info()}},
-      KillTask{{3}, "42.1.1", {17}, seconds(2)},
+      KillTask{{3}, "42.1.1", {17}, seconds(2), TaskReason::agent_draining},
       AcknowledgeUpdates{{UpdateAck{{3}, "42.1.1", {17}, 2}}},
       ShutdownFramework{{3}},
       Subscribe{{3}, framework_info()},
@@ -165,6 +165,10 @@ inline std::vector<ShepherdMessage> shepherd_messages() {
   };
 }
 
+inline MaintenanceWindow window() {
+  return {"kernel", WallTime{1}, seconds(3600), {{17}}, {"node1", "node2"}, "new kernel"};
+}
+
 inline std::vector<MasterRecord> master_records() {
   return {
       EpochRecord{4},
@@ -178,6 +182,12 @@ inline std::vector<MasterRecord> master_records() {
                   "pack:1 core:2 pu:1"},
       FrameworkRecord{{3}, FrameworkStatus::completed, framework_info()},
       RoleRecord{"eng", 2500},
+      MaintenanceRecord{7, {window()}},
+      AgentServiceRecord{{17},
+                         AgentService::draining,
+                         Drain{DrainMode::requeue, seconds(5), WallTime{3}},
+                         "new kernel",
+                         WallTime{2}},
   };
 }
 

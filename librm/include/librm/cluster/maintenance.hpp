@@ -36,13 +36,6 @@ inline constexpr std::size_t maintenance_windows_max = 1000;
 inline constexpr std::size_t maintenance_members_max = 100'000;  ///< agents and host names of one
 inline constexpr std::size_t maintenance_reason_bytes_max = 1024;
 
-/// All that is planned. It is replaced as a whole: who changes it names the revision that he saw.
-struct MaintenanceSchedule {
-  std::uint64_t revision = 0;  ///< grows with every change
-  std::vector<MaintenanceWindow> windows;
-  bool operator==(const MaintenanceSchedule&) const = default;
-};
-
 /// Names the window and the field: `window kernel: duration: more than 0 s is needed, given 0 s`.
 /// A window that is over at `now` is refused, too.
 LIBRM_DECL Result<void> validate_windows(const std::vector<MaintenanceWindow>& windows,

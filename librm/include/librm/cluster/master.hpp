@@ -16,6 +16,7 @@
 #include "librm/base/time.hpp"
 #include "librm/base/trace.hpp"
 #include "librm/cluster/core.hpp"
+#include "librm/cluster/maintenance.hpp"
 #include "librm/cluster/message.hpp"
 #include "librm/cluster/record.hpp"
 #include "librm/cluster/task.hpp"
@@ -38,7 +39,35 @@ struct SetRoleWeight {
   std::int64_t weight_milli = 1000;
 };
 
-using MasterEvent = std::variant<Tick, Received, Closed, StorageLow, MarkAgentGone, SetRoleWeight>;
+/// Replaces all windows of maintenance.
+struct SetMaintenance {
+  std::uint64_t request = 0;
+  /// Of the schedule that was changed; another one now makes the request stale. Empty: any.
+  std::optional<std::uint64_t> revision;
+  std::vector<MaintenanceWindow> windows;
+};
+
+enum class AgentAction : std::uint8_t {
+  cordon,    ///< no new offers; what runs goes on
+  uncordon,  ///< offered again
+  drain,     ///< as Drain says; also while draining, in another way
+  undrain,   ///< offered again, at any time; what was killed stays so
+  down,      ///< of a drained agent, or forced: not taken in, what it has is unreachable
+  up,        ///< taken in again
+};
+
+/// Takes an agent out of service or back. What is so already is answered with success.
+struct ControlAgent {
+  std::uint64_t request = 0;
+  AgentId agent;
+  AgentAction action = AgentAction::cordon;
+  Drain drain;         ///< of action drain
+  std::string reason;  ///< is shown; at most maintenance_reason_bytes_max
+  bool force = false;  ///< of action down
+};
+
+using MasterEvent = std::variant<Tick, Received, Closed, StorageLow, MarkAgentGone, SetRoleWeight,
+                                 SetMaintenance, ControlAgent>;
 
 // --- what a master wants done ---
 
@@ -72,8 +101,8 @@ struct MasterOptions {
 /// go to the framework, its acknowledgement back to the agent; a terminal update frees the
 /// resources, which are offered anew.
 ///
-/// What it remembers durably is small: epochs, agents, framework ids, role weights. Tasks and
-/// offers are rebuilt when agents and frameworks return, so a crash loses none of them.
+/// What it remembers durably is small: epochs, agents, framework ids, role weights, maintenance.
+/// Tasks and offers are rebuilt when agents and frameworks return, so a crash loses none of them.
 ///
 /// Whom it believes: an agent's report about its tasks replaces what the master thought. A launch
 /// that was sent on an earlier connection and is not in the report never arrived and never will
@@ -126,6 +155,9 @@ class MasterCore {
     Instant lease_until;  ///< as the master counts it
     std::set<std::pair<FrameworkId, TaskId>> tasks;
     bool in_allocator = false;  ///< its resources are; false before it returned
+    AgentServiceRecord service;
+    std::optional<WallTime> available_until;               ///< when its next window begins
+    std::set<std::pair<FrameworkId, TaskId>> drain_kills;  ///< told in this session
   };
 
   struct Framework {
@@ -140,6 +172,10 @@ class MasterCore {
   const std::map<FrameworkId, Framework>& frameworks() const { return frameworks_; }
   const Allocator& allocator() const { return *allocator_; }
   bool storage_low() const { return storage_low_; }
+  const MaintenanceRecord& maintenance() const { return maintenance_; }
+  /// What draining the agent so would mean now; of a draining agent, what is left of it. Fails
+  /// with not_found or invalid_argument.
+  Result<DrainPlan> plan_drain(AgentId agent, const Drain& drain, WallTime now) const;
 
  private:
   // One handler per event and message; each is the whole story of what it causes.
@@ -162,6 +198,8 @@ class MasterCore {
   void on_tick(Now, MasterActions&);
   void on_mark_agent_gone(Now, const MarkAgentGone&, MasterActions&);
   void on_set_role_weight(const SetRoleWeight&, MasterActions&);
+  void on_set_maintenance(Now, const SetMaintenance&, MasterActions&);
+  void on_control_agent(Now, const ControlAgent&, MasterActions&);
 
   void persist(MasterRecord record, MasterActions& out);
   void send(ConnectionId connection, Message message, MasterActions& out);
@@ -185,7 +223,8 @@ class MasterCore {
   void free_task(Task& task);
   void end_task(Framework& framework, const TaskId& task, TaskState state, TaskReason reason,
                 std::string message);
-  void mark_unreachable(Agent& agent, MasterActions& out);
+  void mark_unreachable(Agent& agent, const std::string& why, MasterActions& out);
+  void disconnect(Agent& agent, std::string reason, MasterActions& out);
   void complete_framework(Framework& framework, MasterActions& out);
   void reconcile(Framework& framework, const TaskRef& reference);
   void tell(const Framework& framework, StatusUpdate update);
@@ -194,6 +233,19 @@ class MasterCore {
   void send_offers(Now now, std::vector<Offer> made, MasterActions& out);
   void check_silence(Now now, MasterActions& out);
   bool returning(const Agent& agent) const;
+  // master_maintenance.ipp
+  Result<void> set_windows(Now now, const SetMaintenance& event, MasterActions& out);
+  Result<AgentService> next_service(const Agent& agent, const ControlAgent& event) const;
+  Result<void> control_agent(Now now, const ControlAgent& event, MasterActions& out);
+  void take_down(Agent& agent, MasterActions& out);
+  void refresh_windows(Now now);
+  std::optional<WallTime> window_start(const AgentRecord& agent, WallTime now) const;
+  DrainSnapshot drain_snapshot(const Agent& agent, const Drain& drain, WallTime now) const;
+  void touch(const Agent& agent);
+  void maintain(Now now, MasterActions& out);
+  void drain(Now now, Agent& agent, MasterActions& out);
+  void look_at(WallTime t);
+  void check_windows(Now now, MasterActions& out);
   StatusUpdate master_update(FrameworkId framework, const TaskId& task, AgentId agent,
                              TaskState state, TaskReason reason, std::string message) const;
   void trace(std::string_view subject, const std::string& fact) const;
@@ -220,6 +272,9 @@ class MasterCore {
   std::map<OfferId, FrameworkId> offer_owners_;
   std::map<ConnectionId, Outbox> outboxes_;
   std::optional<Instant> check_at_;  ///< no agent's or framework's deadline is earlier
+  MaintenanceRecord maintenance_;
+  std::optional<WallTime> maintenance_at_;  ///< no window ends, and no drain kills, earlier
+  std::set<AgentId> touched_;               ///< under maintenance, and perhaps changed
   std::unique_ptr<Allocator> allocator_;
 };
 

@@ -74,7 +74,8 @@ struct AgentRegistered {
   bool operator==(const AgentRegistered&) const = default;
 };
 
-/// The agent stops asking: its id is gone for good, or this master may not take it.
+/// With code `unavailable` the agent is out of service for now: it asks again after a while. Else
+/// it stops: its id is gone for good, or this master may not take it.
 struct AgentRefused {
   ErrorCode code = ErrorCode::failed_precondition;
   std::string message;
@@ -99,6 +100,7 @@ struct KillTask {
   TaskId task;
   AgentId agent;                  ///< where the framework believes it to be; none if unknown
   std::optional<Duration> grace;  ///< instead of the task's own
+  TaskReason reason = TaskReason::killed_by_framework;  ///< of its end; a framework has no choice
   bool operator==(const KillTask&) const = default;
 };
 

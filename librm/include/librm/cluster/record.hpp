@@ -9,6 +9,7 @@
 
 #include "librm/base/id.hpp"
 #include "librm/base/time.hpp"
+#include "librm/cluster/maintenance.hpp"
 #include "librm/cluster/message.hpp"
 #include "librm/cluster/task.hpp"
 
@@ -61,7 +62,25 @@ struct RoleRecord {
   bool operator==(const RoleRecord&) const = default;
 };
 
-using MasterRecord = std::variant<EpochRecord, AgentRecord, FrameworkRecord, RoleRecord>;
+/// All that is planned. It is replaced as a whole: who changes it names the revision that he saw.
+struct MaintenanceRecord {
+  std::uint64_t revision = 0;  ///< grows with every change
+  std::vector<MaintenanceWindow> windows;
+  bool operator==(const MaintenanceRecord&) const = default;
+};
+
+/// What an operator made of an agent; normal where there is no record.
+struct AgentServiceRecord {
+  AgentId agent;
+  AgentService service = AgentService::normal;
+  Drain drain;  ///< while draining or drained
+  std::string reason;
+  WallTime since;  ///< when it came to be so
+  bool operator==(const AgentServiceRecord&) const = default;
+};
+
+using MasterRecord = std::variant<EpochRecord, AgentRecord, FrameworkRecord, RoleRecord,
+                                  MaintenanceRecord, AgentServiceRecord>;
 
 // --- the agent's stream ---
 

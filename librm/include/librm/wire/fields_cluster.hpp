@@ -31,6 +31,10 @@ struct WireEnum<UpdateSource> : WireEnumRange<UpdateSource::master, UpdateSource
 template <>
 struct WireEnum<AgentStatus> : WireEnumRange<AgentStatus::admitted, AgentStatus::gone> {};
 template <>
+struct WireEnum<AgentService> : WireEnumRange<AgentService::normal, AgentService::down> {};
+template <>
+struct WireEnum<DrainMode> : WireEnumRange<DrainMode::wait, DrainMode::kill> {};
+template <>
 struct WireEnum<FrameworkStatus>
     : WireEnumRange<FrameworkStatus::active, FrameworkStatus::completed> {};
 
@@ -179,6 +183,8 @@ LIBRM_WIRE_ENVELOPED(OfferInfo, id, agent, incarnation, role, hostname, attribut
                      lease, available_until, earmark)
 LIBRM_WIRE_ENVELOPED(UpdateAck, framework, task, agent, sequence)
 LIBRM_WIRE_ENVELOPED(TaskRef, task, agent)
+LIBRM_WIRE_ENVELOPED(MaintenanceWindow, name, start, duration, agents, hostnames, reason)
+LIBRM_WIRE_ENVELOPED(Drain, mode, grace, deadline)
 LIBRM_WIRE_ENVELOPED(TaskStart, key, command, sandbox, cpus)
 LIBRM_WIRE_ENVELOPED(TaskProcess, key, pid, started)
 LIBRM_WIRE_ENVELOPED(TaskEnd, key, was_started, exit_code, signal, error, started, ended, cpu_time,
@@ -197,7 +203,11 @@ LIBRM_WIRE(AgentRegistered, agent, epoch, lease, heartbeat_interval)
 LIBRM_WIRE(AgentRefused, code, message)
 LIBRM_WIRE(HeartbeatAnswer, sequence)
 LIBRM_WIRE(LaunchTasks, framework, incarnation, tasks)
-LIBRM_WIRE(KillTask, framework, task, agent, grace)
+template <class Archive>
+void serialize(Archive& archive, KillTask& value) {
+  archive(value.framework, value.task, value.agent, value.grace);
+  archive.optional_tail(value.reason, TaskReason::killed_by_framework);
+}
 LIBRM_WIRE(AcknowledgeUpdates, acks)
 LIBRM_WIRE(ShutdownFramework, framework)
 
@@ -243,6 +253,8 @@ LIBRM_WIRE(AgentRecord, agent, status, incarnation, hostname, http_address, tota
            topology)
 LIBRM_WIRE(FrameworkRecord, framework, status, info)
 LIBRM_WIRE(RoleRecord, role, weight_milli)
+LIBRM_WIRE(MaintenanceRecord, revision, windows)
+LIBRM_WIRE(AgentServiceRecord, agent, service, drain, reason, since)
 LIBRM_WIRE(AgentIdentityRecord, agent, epoch_highest)
 LIBRM_WIRE(TaskLedgerRecord, framework, incarnation, info, latest, acknowledged, cpus)
 

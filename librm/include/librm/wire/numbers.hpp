@@ -25,7 +25,7 @@ LIBRM_WIRE_NUMBER(AgentRegistered, 4);
 LIBRM_WIRE_NUMBER(AgentRefused, 5);
 LIBRM_WIRE_NUMBER(HeartbeatAnswer, 6);
 LIBRM_WIRE_NUMBER(LaunchTasks, 7);
-LIBRM_WIRE_NUMBER(KillTask, 8);
+LIBRM_WIRE_NUMBER(KillTask, 8, 2);  // 2: reason
 LIBRM_WIRE_NUMBER(AcknowledgeUpdates, 9);
 LIBRM_WIRE_NUMBER(ShutdownFramework, 10);
 LIBRM_WIRE_NUMBER(Subscribe, 11);
@@ -62,6 +62,8 @@ LIBRM_WIRE_NUMBER(EpochRecord, 1);
 LIBRM_WIRE_NUMBER(AgentRecord, 2);
 LIBRM_WIRE_NUMBER(FrameworkRecord, 3);
 LIBRM_WIRE_NUMBER(RoleRecord, 4);
+LIBRM_WIRE_NUMBER(MaintenanceRecord, 5);
+LIBRM_WIRE_NUMBER(AgentServiceRecord, 6);
 
 // Records of the agent's stream.
 LIBRM_WIRE_NUMBER(AgentIdentityRecord, 1);

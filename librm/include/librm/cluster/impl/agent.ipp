@@ -98,6 +98,9 @@ LIBRM_DECL std::vector<AgentCoreRecord> AgentCore::snapshot() const {
 LIBRM_DECL void AgentCore::resume(Now now, AgentActions& out) {
   LIBRM_CHECK(!resumed_, "an agent is resumed once");
   resumed_ = true;
+  // Which lease it had is forgotten. Fences count from here until there is another one: an agent
+  // that is never taken in again, because it is down, must keep them all the same.
+  lease_until_ = now.mono;
   for (auto& [key, task] : tasks_) {
     const StatusUpdate& latest = task.record.latest;
     report_bytes_ += piece_size(task.record.info);
@@ -105,6 +108,7 @@ LIBRM_DECL void AgentCore::resume(Now now, AgentActions& out) {
     held_ += task.record.info.resources;
     hold_cpus(cpu_load_, task.record);
     if (task.record.incarnation == options_.incarnation) {
+      if (task.record.info.fence_after) arm(now.mono + *task.record.info.fence_after);
       if (task.record.info.executor) start_executor(now, key, task.record.info);
       continue;
     }
@@ -170,8 +174,15 @@ LIBRM_DECL void AgentCore::on_message(Now now, const AgentRegistered& message, A
   trace(to_string(id_), "registered with epoch " + std::to_string(message.epoch));
 }
 
-LIBRM_DECL void AgentCore::on_message(Now, const AgentRefused& message, AgentActions& out) {
-  out.output(StopAgent{Error{message.code, message.message}});
+LIBRM_DECL void AgentCore::on_message(Now now, const AgentRefused& message, AgentActions& out) {
+  if (message.code != ErrorCode::unavailable) {
+    out.output(StopAgent{Error{message.code, message.message}});
+    return;
+  }
+  // An end would only make an init system start it again, over and over.
+  out.output(Close{*connection_, "refused for now: " + message.message});
+  reconnect_after_ = options_.reconnect_max;
+  lose_session(now);
 }
 
 LIBRM_DECL void AgentCore::on_message(Now, const HeartbeatAnswer& message, AgentActions&) {

@@ -318,7 +318,7 @@ LIBRM_DECL void AgentCore::on_message(Now now, const KillTask& message, AgentAct
   const TaskKey key{message.framework, message.task};
   auto found = tasks_.find(key);
   if (found == tasks_.end()) return;
-  kill(now, key, found->second, message.grace, TaskReason::killed_by_framework, out);
+  kill(now, key, found->second, message.grace, message.reason, out);
 }
 
 LIBRM_DECL void AgentCore::on_message(Now now, const ShutdownFramework& message,
@@ -441,6 +441,7 @@ LIBRM_DECL void AgentCore::on_executor_updates(Now now, ConnectionId connection,
     StatusUpdate next = found->second.record.latest;
     next.state = said.state;
     next.source = UpdateSource::executor;
+    if (said.state == TaskState::killed) next.reason = found->second.kill_reason;
     next.message = said.message.substr(0, detail::executor_text_bytes_max);
     next.data = said.data.substr(0, detail::executor_text_bytes_max);
     next.exit_code = said.exit_code;

@@ -6,6 +6,7 @@
 
 #include "librm/alloc/allocator.hpp"
 #include "librm/base/check.hpp"
+#include "librm/cluster/impl/master_maintenance.ipp"
 #include "librm/cluster/impl/master_tasks.ipp"
 #include "librm/cluster/master.hpp"
 
@@ -41,6 +42,10 @@ LIBRM_DECL void MasterCore::step(Now now, const MasterEvent& event, MasterAction
     on_mark_agent_gone(now, *gone, out);
   } else if (const auto* weight = std::get_if<SetRoleWeight>(&event)) {
     on_set_role_weight(*weight, out);
+  } else if (const auto* windows = std::get_if<SetMaintenance>(&event)) {
+    on_set_maintenance(now, *windows, out);
+  } else if (const auto* control = std::get_if<ControlAgent>(&event)) {
+    on_control_agent(now, *control, out);
   } else {
     on_tick(now, out);
   }
@@ -57,6 +62,10 @@ LIBRM_DECL void MasterCore::apply(const MasterRecord& record) {
     framework_id_last_ = std::max(framework_id_last_, framework->framework.value);
   } else if (const auto* role = std::get_if<RoleRecord>(&record)) {
     weights_[role->role] = role->weight_milli;
+  } else if (const auto* maintenance = std::get_if<MaintenanceRecord>(&record)) {
+    maintenance_ = *maintenance;
+  } else if (const auto* service = std::get_if<AgentServiceRecord>(&record)) {
+    agents_[service->agent].service = *service;
   }
 }
 
@@ -65,7 +74,11 @@ LIBRM_DECL std::vector<MasterRecord> MasterCore::snapshot() const {
   records.push_back(EpochRecord{epoch_});
   for (const auto& [role, weight] : weights_) records.push_back(RoleRecord{role, weight});
   for (const auto& [id, framework] : frameworks_) records.push_back(framework.record);
-  for (const auto& [id, agent] : agents_) records.push_back(agent.record);
+  for (const auto& [id, agent] : agents_) {
+    records.push_back(agent.record);
+    if (agent.service.service != AgentService::normal) records.push_back(agent.service);
+  }
+  if (maintenance_.revision != 0) records.push_back(maintenance_);
   return records;
 }
 
@@ -89,8 +102,10 @@ LIBRM_DECL void MasterCore::resume(Now now, MasterActions& out) {
   for (auto& [id, agent] : agents_) {
     agent.last_heard = now.mono + options_.agent_return_timeout - options_.agent_unreachable_after;
     agent.lease_until = now.mono;
+    agent.available_until = window_start(agent.record, now.wall);
   }
   check_at_ = now.mono;
+  maintenance_at_ = now.wall;
 }
 
 // --- agents ---
@@ -114,6 +129,11 @@ LIBRM_DECL void MasterCore::on_message(Now now, ConnectionId connection,
                       "agent " + to_string(message.agent) + " was marked gone by an operator"},
          out);
     out.output(Close{connection, "gone"});
+    return;
+  }
+  if (known != agents_.end() && known->second.service.service == AgentService::down) {
+    send(connection, AgentRefused{ErrorCode::unavailable, detail::down_text(known->second)}, out);
+    out.output(Close{connection, "down for maintenance"});
     return;
   }
   if (message.topology.size() > topology_bytes_max) {
@@ -145,6 +165,8 @@ LIBRM_DECL void MasterCore::on_message(Now now, ConnectionId connection,
   agent.session = message.session;
   agent_connections_[connection] = id;
   agent.last_heard = now.mono;
+  agent.available_until = window_start(agent.record, now.wall);
+  agent.drain_kills.clear();  // the agent may have forgotten them
   adopt_reports(agent, message, was_unreachable, out);
   // A new id is used once its agent has shown that it knows it: were the answer lost, the agent
   // would ask for another one, and what was launched with the first would wait for ever.
@@ -212,7 +234,9 @@ LIBRM_DECL void MasterCore::adopt_reports(Agent& agent, const RegisterAgent& mes
     Task& task = entry->second;
     if (!is_new && task.agent != agent.record.agent) {
       free_task(task);
-      agents_.at(task.agent).tasks.erase({report.framework, report.info.id});
+      Agent& former = agents_.at(task.agent);
+      former.tasks.erase({report.framework, report.info.id});
+      touch(former);
     }
     task = Task{report.framework, agent.record.agent, report.info, report.latest,
                 !is_terminal(report.latest.state)};
@@ -241,7 +265,13 @@ LIBRM_DECL Result<void> MasterCore::enter_allocator(Agent& agent, const Resource
   Result<void> added =
       allocator_->add_agent(record.agent, record.hostname, total, record.attributes, held);
   agent.in_allocator = added.has_value();
-  return added;
+  if (!added) return added;
+  allocator_->set_available_until(record.agent, agent.available_until);
+  if (agent.service.service != AgentService::normal || !agent.connection) {
+    (void)allocator_->deactivate_agent(record.agent);
+  }
+  touch(agent);
+  return {};
 }
 
 LIBRM_DECL void MasterCore::leave_allocator(Agent& agent) {
@@ -263,15 +293,19 @@ LIBRM_DECL void MasterCore::on_message(Now now, ConnectionId connection,
   send(connection, HeartbeatAnswer{message.sequence}, out);
 }
 
-/// Silent for too long: its tasks may run on, but nobody can say.
-LIBRM_DECL void MasterCore::mark_unreachable(Agent& agent, MasterActions& out) {
+LIBRM_DECL void MasterCore::disconnect(Agent& agent, std::string reason, MasterActions& out) {
+  if (!agent.connection) return;
+  out.output(Close{*agent.connection, std::move(reason)});
+  agent_connections_.erase(*agent.connection);
+  outboxes_.erase(*agent.connection);
+  agent.connection.reset();
+}
+
+/// Silent for too long, or down: its tasks may run on, but nobody can say.
+LIBRM_DECL void MasterCore::mark_unreachable(Agent& agent, const std::string& why,
+                                             MasterActions& out) {
   const AgentId id = agent.record.agent;
-  if (agent.connection) {
-    out.output(Close{*agent.connection, "silent"});
-    agent_connections_.erase(*agent.connection);
-    outboxes_.erase(*agent.connection);
-    agent.connection.reset();
-  }
+  disconnect(agent, why, out);
   leave_allocator(agent);
   AgentRecord record = agent.record;
   record.status = AgentStatus::unreachable;
@@ -286,7 +320,7 @@ LIBRM_DECL void MasterCore::mark_unreachable(Agent& agent, MasterActions& out) {
     tell(
         frameworks_.at(framework),
         master_update(framework, task_id, id, TaskState::unreachable, TaskReason::agent_unreachable,
-                      "agent " + to_string(id) + " (" + record.hostname + ") is silent"));
+                      "agent " + to_string(id) + " (" + record.hostname + ") is " + why));
   }
   for (FrameworkId framework : concerned) {
     const Framework& entry = frameworks_.at(framework);
@@ -307,10 +341,7 @@ LIBRM_DECL void MasterCore::on_mark_agent_gone(Now, const MarkAgentGone& event,
   if (agent.connection) {
     send(*agent.connection,
          AgentRefused{ErrorCode::failed_precondition, "marked gone by an operator"}, out);
-    out.output(Close{*agent.connection, "gone"});
-    agent_connections_.erase(*agent.connection);
-    outboxes_.erase(*agent.connection);
-    agent.connection.reset();
+    disconnect(agent, "gone", out);
   }
   leave_allocator(agent);
   AgentRecord record = agent.record;
@@ -448,6 +479,7 @@ LIBRM_DECL void MasterCore::look_at(Instant t) {
 
 LIBRM_DECL void MasterCore::on_tick(Now now, MasterActions& out) {
   if (check_at_ && now.mono >= *check_at_) check_silence(now, out);
+  if (maintenance_at_ && now.wall >= *maintenance_at_) check_windows(now, out);
 }
 
 /// Looks at every deadline of agents and frameworks, and remembers the earliest: heartbeats only
@@ -458,7 +490,7 @@ LIBRM_DECL void MasterCore::check_silence(Now now, MasterActions& out) {
     if (agent.record.status != AgentStatus::admitted) continue;
     const Instant limit = agent.last_heard + options_.agent_unreachable_after;
     if (now.mono >= limit) {
-      mark_unreachable(agent, out);
+      mark_unreachable(agent, "silent", out);
     } else {
       look_at(limit);
     }
@@ -476,6 +508,7 @@ LIBRM_DECL void MasterCore::check_silence(Now now, MasterActions& out) {
 LIBRM_DECL Deadline MasterCore::next_deadline() const {
   Deadline deadline;
   if (check_at_) deadline.at_latest(*check_at_);
+  if (maintenance_at_) deadline.at_latest(*maintenance_at_);
   if (auto next = allocator_->next_deadline()) deadline.at_latest(*next);
   return deadline;
 }

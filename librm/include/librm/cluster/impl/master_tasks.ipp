@@ -60,6 +60,7 @@ LIBRM_DECL void MasterCore::on_message(Now now, ConnectionId connection,
     agent.tasks.emplace(accepted->framework, info.id);
   }
   if (message.tasks.empty()) return;
+  touch(agent);
   in_pieces(
       message.tasks, [](const TaskInfo& info) { return piece_size(info); },
       [&](std::vector<TaskInfo> tasks) {
@@ -199,6 +200,7 @@ LIBRM_DECL void MasterCore::flush(Now now, MasterActions& out) {
   std::vector<OfferId> expired;
   for (const Offer& offer : allocator_->expire(now.mono)) expired.push_back(offer.id);
   rescind_all(expired);
+  maintain(now, out);
   std::vector<Offer> made = allocator_->run(now);
   rescind_all(allocator_->take_rescinded());
   std::map<ConnectionId, Outbox> outboxes = std::exchange(outboxes_, {});
@@ -246,6 +248,7 @@ LIBRM_DECL void MasterCore::on_message(Now now, ConnectionId connection,
       Task& task = known->second;
       task.latest = update;
       if (is_terminal(update.state)) free_task(task);
+      if (is_terminal(update.state)) touch(*agent);
       if (is_terminal(update.state) && (over || update.sequence == 0)) {
         agent->tasks.erase({update.framework, update.task});
         framework.tasks.erase(known);
@@ -274,8 +277,10 @@ LIBRM_DECL void MasterCore::on_message(Now, ConnectionId connection,
       ack.agent = known->second.agent;
       const StatusUpdate& latest = known->second.latest;
       if (is_terminal(latest.state) && latest.sequence == ack.sequence) {
-        agents_.at(ack.agent).tasks.erase({ack.framework, ack.task});
+        Agent& holder = agents_.at(ack.agent);
+        holder.tasks.erase({ack.framework, ack.task});
         framework->tasks.erase(known);
+        touch(holder);
       }
     }
     // Lost if the agent is away: it sends the update again, and is answered again.
@@ -301,6 +306,7 @@ LIBRM_DECL void MasterCore::on_message(Now, ConnectionId connection, const KillT
   KillTask kill = message;
   kill.framework = framework->record.framework;
   kill.agent = agent.record.agent;
+  kill.reason = TaskReason::killed_by_framework;
   send(*agent.connection, std::move(kill), out);
 }
 
@@ -355,8 +361,10 @@ LIBRM_DECL void MasterCore::end_task(Framework& framework, const TaskId& id, Tas
   Task& task = framework.tasks.at(id);
   free_task(task);
   const AgentId agent = task.agent;
-  agents_.at(agent).tasks.erase({framework.record.framework, id});
+  Agent& holder = agents_.at(agent);
+  holder.tasks.erase({framework.record.framework, id});
   framework.tasks.erase(id);
+  touch(holder);
   tell(framework,
        master_update(framework.record.framework, id, agent, state, reason, std::move(message)));
 }
@@ -459,6 +467,10 @@ LIBRM_DECL std::vector<std::string> MasterCore::check_invariants() const {
     }
     if (!agent.in_allocator) continue;
     const auto view = allocator_->agent(id);
+    if (view && agent.service.service != AgentService::normal && !view->offered.empty()) {
+      wrong.push_back("agent " + to_string(id) + " is " + to_string(agent.service.service) +
+                      ", and " + to_string(view->offered) + " of it are offered");
+    }
     if (!view || !(view->held == held[id])) {
       wrong.push_back("agent " + to_string(id) + ": tasks hold " + to_string(held[id]) +
                       ", the allocator thinks " + (view ? to_string(view->held) : "nothing"));
