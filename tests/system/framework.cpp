@@ -146,6 +146,10 @@ class Framework {
   void act(const SessionLost&) { print({{"lost", "session"}}); }
   void act(const OfferReceived&) { launch(); }
   void act(const OfferEnded&) {}
+  void act(const InverseOfferReceived& asked) {
+    print({{"asked_to_leave", to_string(asked.offer.agent)}});
+  }
+  void act(const InverseOfferEnded&) {}
   void act(const UpdateReceived& received) {
     const StatusUpdate& update = received.update;
     agents_[update.task] = update.agent;

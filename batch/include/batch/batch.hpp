@@ -381,6 +381,9 @@ class BatchCore {
   void trace(std::string_view subject, const std::string& fact) const;
 
   // batch_schedule.cpp: the pipeline of flush()
+  void answer_inverse_offers(librm::Now now, BatchActions& out);
+  std::string reason_to_stay(const Job& job, const Attempt& attempt,
+                             const librm::InverseOfferInfo& offer) const;
   void send_acks(librm::Now now, BatchActions& out);
   void match_offers(librm::Now now, BatchActions& out);
   std::vector<Bin> gather_bins(librm::Now now) const;
@@ -436,6 +439,7 @@ class BatchCore {
   std::set<ElementId> started_in_memory_;  ///< their `started` is known from an update only
   std::deque<ElementId> settling_;         ///< children of these may have become ready
   std::deque<ScheduleRef> ending_runs_;    ///< a job of these has ended
+  std::vector<librm::InverseOfferInfo> inverse_offers_;  ///< answered by flush()
   std::vector<librm::UpdateAck> acks_;
   detail::TimerQueue<TimerKey> timers_;
   detail::ReadyQueue ready_;

@@ -7,6 +7,12 @@ namespace librm::sim {
 
 namespace {
 
+std::string ids(const std::vector<InverseOfferId>& offers) {
+  std::string text;
+  for (const InverseOfferId offer : offers) text += " " + to_string(offer);
+  return text;
+}
+
 struct Describer {
   std::string operator()(const RegisterAgent& m) const {
     std::string text = "RegisterAgent " + to_string(m.agent) + " " + to_string(m.incarnation) +
@@ -75,6 +81,22 @@ struct Describer {
     std::string text = "RescindOffers";
     for (OfferId offer : m.offers) text += " " + to_string(offer);
     return text;
+  }
+  std::string operator()(const InverseOffers& m) const {
+    std::string text = "InverseOffers";
+    for (const InverseOfferInfo& offer : m.offers) {
+      text += " " + to_string(offer.id) + "@" + to_string(offer.agent);
+    }
+    return text;
+  }
+  std::string operator()(const RescindInverseOffers& m) const {
+    return "RescindInverseOffers" + ids(m.offers);
+  }
+  std::string operator()(const AcceptInverseOffers& m) const {
+    return "AcceptInverseOffers" + ids(m.offers);
+  }
+  std::string operator()(const DeclineInverseOffers& m) const {
+    return "DeclineInverseOffers" + ids(m.offers) + ": " + m.reason;
   }
   std::string operator()(const AgentLost& m) const {
     return "AgentLost " + to_string(m.agent) + (m.gone ? " gone" : "");

@@ -53,6 +53,26 @@ TEST(Updates, WhatADrainKillsForGoodIsAFailure) {
   EXPECT_EQ(again.core->find(1)->state, JobState::pending);
 }
 
+TEST(Maintenance, AnAgentIsLeftWhereEveryJobEndsByItsTimeLimitBeforeTheWindow) {
+  Bench bench = launched(job("a").time_limit(seconds(100)));
+  bench.running("1.1.1");
+  const auto ask = [&](std::uint64_t id, librm::WallTime start) {
+    bench.actions.clear();
+    bench.message(librm::InverseOffers{{{{id}, {1}, "host-1", start, seconds(60), ""}}});
+    bench.flush();
+  };
+  ask(1, bench.clock.wall + seconds(103));
+  EXPECT_EQ(bench.sent<librm::AcceptInverseOffers>().at(0).offers.at(0).value, 1u);
+  ask(2, bench.clock.wall + seconds(90));
+  EXPECT_EQ(bench.sent<librm::DeclineInverseOffers>().at(0).reason,
+            "job 1 may run for 13s after the window begins");
+  Bench other = launched(job("b"));
+  other.actions.clear();
+  other.message(librm::InverseOffers{{{{3}, {1}, "host-1", other.clock.wall, {}, ""}}});
+  other.flush();
+  EXPECT_EQ(other.sent<librm::DeclineInverseOffers>().at(0).reason, "job 1 has no time limit");
+}
+
 TEST(Updates, TheAcknowledgementFollowsTheRecord) {
   Bench bench = launched(job("a"));
   bench.finished("1.1.1");

@@ -78,6 +78,17 @@ struct Describe {
   std::string operator()(const RescindOffers& m) const {
     return "RescindOffers " + std::to_string(m.offers.size());
   }
+  std::string operator()(const InverseOffers& m) const {
+    return "InverseOffers [" +
+           join(m.offers,
+                [](const InverseOfferInfo& o) {
+                  return to_string(o.agent) + " at " + std::to_string(o.start.ns / 1'000'000'000);
+                }) +
+           "]";
+  }
+  std::string operator()(const RescindInverseOffers& m) const {
+    return "RescindInverseOffers " + std::to_string(m.offers.size());
+  }
   std::string operator()(const AgentLost& m) const {
     return "AgentLost " + to_string(m.agent) + (m.gone ? " gone" : "");
   }

@@ -222,12 +222,14 @@ TEST_F(Maintenance, OffersSayWhenTheNextWindowBegins) {
             "! Maintenance 1 [kernel]\n"
             "reply ok\n"
             "-> c-20 RescindOffers 1\n"
+            "-> c-20 InverseOffers [a-1 at 6000]\n"
             "-> c-20 Offers [a-1 cpus:3;mem:900]\n");
   EXPECT_EQ(offered_until(), WallTime{seconds(6000).ns});
   EXPECT_EQ(set_windows({}),
             "! Maintenance 2 []\n"
             "reply ok\n"
             "-> c-20 RescindOffers 1\n"
+            "-> c-20 RescindInverseOffers 1\n"
             "-> c-20 Offers [a-1 cpus:3;mem:900]\n");
   EXPECT_EQ(offered_until(), std::nullopt);
 }
@@ -239,6 +241,7 @@ TEST_F(Maintenance, AWindowThatIsOverIsForgotten) {
   EXPECT_EQ(wall_tick_after(seconds(1)),
             "! Maintenance 2 []\n"
             "-> c-20 RescindOffers 1\n"
+            "-> c-20 RescindInverseOffers 1\n"
             "-> c-20 Offers [a-1 cpus:3;mem:900]\n");
   EXPECT_EQ(offered_until(), std::nullopt);
 }
@@ -259,6 +262,7 @@ TEST_F(Maintenance, ARefusalEndsWithTheWindowForWhichItWasMeant) {
   EXPECT_EQ(set_windows({}),
             "! Maintenance 2 []\n"
             "reply ok\n"
+            "-> c-20 RescindInverseOffers 1\n"
             "-> c-20 Offers [a-1 cpus:3;mem:900]\n");
 }
 
@@ -269,6 +273,59 @@ TEST_F(Maintenance, AChangeOfAnOutdatedScheduleIsRefusedAndARepetitionIsNot) {
             "reply maintenance: the schedule is at revision 1, the change was made to revision "
             "0\n");
   EXPECT_EQ(set_windows({window(10, 60)}, 1), "reply window kernel: it ended 4930 s ago\n");
+}
+
+TEST_F(Maintenance, WhoHasTasksThereIsAskedOnceToLeaveBeforeTheWindow) {
+  EXPECT_EQ(set_windows({window(6000, 60)}),
+            "! Maintenance 1 [kernel]\n"
+            "reply ok\n"
+            "-> c-20 RescindOffers 1\n"
+            "-> c-20 InverseOffers [a-1 at 6000]\n"
+            "-> c-20 Offers [a-1 cpus:3;mem:900]\n");
+  EXPECT_EQ(master.report(TaskState::running, 2), "-> c-20 StatusUpdates [t1 running #2]\n");
+  EXPECT_EQ(set_windows({window(6500, 60)}),
+            "! Maintenance 2 [kernel]\n"
+            "reply ok\n"
+            "-> c-20 RescindOffers 1\n"
+            "-> c-20 RescindInverseOffers 1\n"
+            "-> c-20 InverseOffers [a-1 at 6500]\n"
+            "-> c-20 Offers [a-1 cpus:3;mem:900]\n");
+  EXPECT_EQ(master.report(TaskState::finished, 3),
+            "-> c-20 RescindInverseOffers 1\n"
+            "-> c-20 StatusUpdates [t1 finished #3]\n"
+            "-> c-20 Offers [a-1 cpus:1;mem:100]\n");
+  EXPECT_TRUE(master.core.inverse_offers().empty());
+}
+
+TEST_F(Maintenance, AnAnswerIsKeptForOperatorsAndAskedForAgainAfterItsTime) {
+  set_windows({window(9000, 60)});
+  const InverseOfferId first = master.core.inverse_offers().begin()->second.info.id;
+  master.receive(framework_connection, DeclineInverseOffers{{first}, seconds(20), "busy"});
+  const auto& offers = master.core.inverse_offers();
+  EXPECT_EQ(offers.begin()->second.answer, MasterCore::InverseOffer::Answer::declined);
+  EXPECT_EQ(offers.begin()->second.reason, "busy");
+  EXPECT_EQ(master.tick_after(seconds(19)), "");
+  EXPECT_EQ(master.tick_after(seconds(1)),
+            "-> c-20 RescindInverseOffers 1\n"
+            "-> c-20 InverseOffers [a-1 at 9000]\n");
+  const InverseOfferId second = master.core.inverse_offers().begin()->second.info.id;
+  EXPECT_NE(first, second);
+  master.receive(framework_connection, AcceptInverseOffers{{first}, Duration{}});
+  EXPECT_EQ(offers.begin()->second.answer, MasterCore::InverseOffer::Answer::none)
+      << "an answer to what was rescinded";
+  master.receive(framework_connection, AcceptInverseOffers{{second}, Duration{}});
+  EXPECT_EQ(offers.begin()->second.answer, MasterCore::InverseOffer::Answer::accepted);
+  EXPECT_EQ(master.step(Tick{}), "") << "not in a loop, whatever it says";
+}
+
+TEST_F(Maintenance, ANewSessionIsAskedAnew) {
+  set_windows({window(9000, 60)});
+  master.step(Closed{framework_connection});
+  EXPECT_TRUE(master.core.inverse_offers().empty());
+  EXPECT_EQ(master.subscribe(FrameworkId{1}),
+            "-> c-20 Subscribed f-1 epoch 1\n"
+            "-> c-20 InverseOffers [a-1 at 9000]\n"
+            "-> c-20 Offers [a-1 cpus:3;mem:900]\n");
 }
 
 TEST_F(Maintenance, WindowsAndDrainsAreInTheSnapshot) {

@@ -144,6 +144,11 @@ inline std::vector<Message> messages() {
       ExecutorLaunch{task_info()},
       ExecutorKill{"42.1.1", seconds(2)},
       ExecutorShutdown{seconds(3)},
+      InverseOffers{
+          {InverseOfferInfo{{5}, {17}, "node1", WallTime{1}, seconds(3600), "new kernel"}}},
+      RescindInverseOffers{{{5}, {6}}},
+      AcceptInverseOffers{{{5}}, seconds(600)},
+      DeclineInverseOffers{{{6}}, seconds(600), "job 42 has no time limit"},
   };
 }
 

@@ -56,6 +56,7 @@ std::optional<Id> parse_id(std::string_view text) {
 struct AgentTag      { static constexpr std::string_view prefix = "a-"; };
 struct FrameworkTag  { static constexpr std::string_view prefix = "f-"; };
 struct OfferTag      { static constexpr std::string_view prefix = "o-"; };
+struct InverseOfferTag { static constexpr std::string_view prefix = "i-"; };
 struct EarmarkTag    { static constexpr std::string_view prefix = "e-"; };
 struct DemandTag     { static constexpr std::string_view prefix = "d-"; };
 struct ConnectionTag { static constexpr std::string_view prefix = "c-"; };
@@ -65,6 +66,7 @@ struct BootTag       { static constexpr std::string_view prefix = "boot-"; };
 using AgentId = NumberId<AgentTag>;
 using FrameworkId = NumberId<FrameworkTag>;
 using OfferId = NumberId<OfferTag>;
+using InverseOfferId = NumberId<InverseOfferTag>;
 using EarmarkId = NumberId<EarmarkTag>;  ///< a future reservation of the allocator
 using DemandId = NumberId<DemandTag>;    ///< chosen by the framework, unique within it
 /// One connection as its owner sees it. A connection delivers a prefix of what was sent, in

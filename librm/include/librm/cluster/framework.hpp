@@ -30,7 +30,7 @@ struct KnownTask {
 
 /// Also used by frameworks to send any of: AcceptOffers, DeclineOffers, ReviveOffers,
 /// SuppressOffers, KillTask, AcknowledgeUpdates, ReconcileTasks, DeclareDemands,
-/// TeardownFramework, ExecutorMessage.
+/// TeardownFramework, ExecutorMessage, AcceptInverseOffers, DeclineInverseOffers.
 struct Call {
   Message message;
 };
@@ -58,6 +58,17 @@ struct OfferEnded {
   OfferId offer;
 };
 
+/// The agent is to be left before the window begins: answer it by AcceptInverseOffers or
+/// DeclineInverseOffers.
+struct InverseOfferReceived {
+  InverseOfferInfo offer;
+};
+
+/// No answer is wanted any more, nor is one given before still of interest.
+struct InverseOfferEnded {
+  InverseOfferId offer;
+};
+
 /// Acknowledge it (Call with AcknowledgeUpdates) once it is remembered, where sequence > 0.
 /// Repetitions are filtered out, except of what is still unacknowledged after a reconnect.
 struct UpdateReceived {
@@ -78,7 +89,8 @@ struct MessageReceived {
 
 using FrameworkOutput =
     std::variant<ConnectMaster, Send, Close, SessionOpened, SessionLost, OfferReceived, OfferEnded,
-                 UpdateReceived, AgentNews, CallRefused, MessageReceived>;
+                 UpdateReceived, AgentNews, CallRefused, MessageReceived, InverseOfferReceived,
+                 InverseOfferEnded>;
 
 /// It remembers nothing durably itself: its framework does.
 using FrameworkActions = std::vector<FrameworkOutput>;
@@ -129,6 +141,8 @@ class FrameworkCore {
   void on_message(Now, const Subscribed&, FrameworkActions&);
   void on_message(Now, const Offers&, FrameworkActions&);
   void on_message(Now, const RescindOffers&, FrameworkActions&);
+  void on_message(Now, const InverseOffers&, FrameworkActions&);
+  void on_message(Now, const RescindInverseOffers&, FrameworkActions&);
   void on_message(Now, const StatusUpdates&, FrameworkActions&);
   void on_message(Now, const FrameworkError&, FrameworkActions&);
   void on_call(Now, const Call&, FrameworkActions&);
@@ -153,6 +167,7 @@ class FrameworkCore {
   Instant reconcile_at_;
   Duration reconcile_after_;
   std::map<OfferId, OfferReceived> offers_;
+  std::set<InverseOfferId> inverse_offers_;  ///< neither rescinded nor of an earlier session
   std::map<TaskId, TrackedTask> tasks_;
 };
 

@@ -90,6 +90,8 @@ struct MasterOptions {
   /// After a start, the time that known agents have to return before they count as silent.
   Duration agent_return_timeout = seconds(60);
   Duration offer_timeout = seconds(30);
+  /// A framework that answered an inverse offer is not asked again sooner.
+  Duration inverse_offer_interval = seconds(5);
 };
 
 /// The brain of `rm-master`, and of any cluster in a process.
@@ -167,6 +169,19 @@ class MasterCore {
     std::map<TaskId, Task> tasks;  ///< not terminal, or with an unacknowledged update
   };
 
+  /// That a framework was asked to leave an agent before its window, and what it said.
+  struct InverseOffer {
+    InverseOfferInfo info;
+    FrameworkId framework;
+    enum class Answer : std::uint8_t { none, accepted, declined } answer = Answer::none;
+    std::string reason;                ///< of a decline
+    std::optional<Instant> ask_again;  ///< once answered
+  };
+  /// One for each framework that holds tasks on an agent with a window.
+  const std::map<std::pair<AgentId, FrameworkId>, InverseOffer>& inverse_offers() const {
+    return inverse_offers_;
+  }
+
   Epoch epoch() const { return epoch_; }
   const std::map<AgentId, Agent>& agents() const { return agents_; }
   const std::map<FrameworkId, Framework>& frameworks() const { return frameworks_; }
@@ -185,6 +200,8 @@ class MasterCore {
   void on_message(Now, ConnectionId, const Subscribe&, MasterActions&);
   void on_message(Now, ConnectionId, const AcceptOffers&, MasterActions&);
   void on_message(Now, ConnectionId, const DeclineOffers&, MasterActions&);
+  void on_message(Now, ConnectionId, const AcceptInverseOffers&, MasterActions&);
+  void on_message(Now, ConnectionId, const DeclineInverseOffers&, MasterActions&);
   void on_message(Now, ConnectionId, const ReviveOffers&, MasterActions&);
   void on_message(Now, ConnectionId, const SuppressOffers&, MasterActions&);
   void on_message(Now, ConnectionId, const KillTask&, MasterActions&);
@@ -244,6 +261,11 @@ class MasterCore {
   void touch(const Agent& agent);
   void maintain(Now now, MasterActions& out);
   void drain(Now now, Agent& agent, MasterActions& out);
+  void ask_to_leave(Now now, const Agent& agent);
+  void forget_inverse_offers(FrameworkId framework);
+  void rescind(const InverseOffer& offer);
+  void answer_inverse(Now now, ConnectionId from, const std::vector<InverseOfferId>& offers,
+                      Duration refuse_for, InverseOffer::Answer answer, const std::string& reason);
   void look_at(WallTime t);
   void check_windows(Now now, MasterActions& out);
   StatusUpdate master_update(FrameworkId framework, const TaskId& task, AgentId agent,
@@ -255,6 +277,8 @@ class MasterCore {
     std::vector<StatusUpdate> updates;
     std::vector<UpdateAck> acks;
     std::vector<OfferId> rescinds;
+    std::vector<InverseOfferInfo> inverse_offers;
+    std::vector<InverseOfferId> inverse_rescinds;
   };
 
   MasterOptions options_;
@@ -273,6 +297,9 @@ class MasterCore {
   std::map<ConnectionId, Outbox> outboxes_;
   std::optional<Instant> check_at_;  ///< no agent's or framework's deadline is earlier
   MaintenanceRecord maintenance_;
+  std::map<std::pair<AgentId, FrameworkId>, InverseOffer> inverse_offers_;
+  std::uint64_t inverse_offer_last_ = 0;
+  std::optional<Instant> inverse_at_;       ///< no answer's time is over earlier
   std::optional<WallTime> maintenance_at_;  ///< no window ends, and no drain kills, earlier
   std::set<AgentId> touched_;               ///< under maintenance, and perhaps changed
   std::unique_ptr<Allocator> allocator_;

@@ -167,6 +167,21 @@ struct SuppressOffers {
   bool operator==(const SuppressOffers&) const = default;
 };
 
+/// The framework will leave the agents before their windows begin. A promise to people: nothing is
+/// enforced, and the tasks are the framework's to end.
+struct AcceptInverseOffers {
+  std::vector<InverseOfferId> offers;
+  Duration refuse_for;  ///< not asked again before; at least MasterOptions::inverse_offer_interval
+  bool operator==(const AcceptInverseOffers&) const = default;
+};
+
+struct DeclineInverseOffers {
+  std::vector<InverseOfferId> offers;
+  Duration refuse_for;
+  std::string reason;  ///< shown to operators; its first 255 bytes
+  bool operator==(const DeclineInverseOffers&) const = default;
+};
+
 struct TaskRef {
   TaskId task;
   AgentId agent;  ///< where the framework believes it to be; none if unknown
@@ -241,6 +256,29 @@ struct RescindOffers {
   bool operator==(const RescindOffers&) const = default;
 };
 
+/// Asks a framework to leave an agent on which it has tasks before a window begins.
+struct InverseOfferInfo {
+  InverseOfferId id;
+  AgentId agent;
+  std::string hostname;
+  WallTime start;
+  std::optional<Duration> duration;  ///< empty: it has no known end
+  std::string reason;                ///< of the window
+  bool operator==(const InverseOfferInfo&) const = default;
+};
+
+/// At most one is outstanding for a framework and an agent.
+struct InverseOffers {
+  std::vector<InverseOfferInfo> offers;
+  bool operator==(const InverseOffers&) const = default;
+};
+
+/// The window changed, or nothing of the framework is left there.
+struct RescindInverseOffers {
+  std::vector<InverseOfferId> offers;
+  bool operator==(const RescindInverseOffers&) const = default;
+};
+
 /// News of an agent on which the framework has tasks.
 struct AgentLost {
   AgentId agent;
@@ -294,6 +332,7 @@ using Message =
                  ReconcileTasks, DeclareDemands, TeardownFramework, FrameworkHeartbeat,
                  ExecutorMessage, Subscribed, Offers, RescindOffers, AgentLost, FrameworkError,
                  SubscribeExecutor, ExecutorSubscribed, ExecutorLaunch, ExecutorKill,
-                 ExecutorShutdown>;
+                 ExecutorShutdown, InverseOffers, RescindInverseOffers, AcceptInverseOffers,
+                 DeclineInverseOffers>;
 
 }  // namespace librm

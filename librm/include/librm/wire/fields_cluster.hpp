@@ -181,6 +181,7 @@ LIBRM_WIRE_ENVELOPED(Demand, id, role, shape, count_min, count_max, order, durat
                      useful_until, constraints, same, topology)
 LIBRM_WIRE_ENVELOPED(OfferInfo, id, agent, incarnation, role, hostname, attributes, resources,
                      lease, available_until, earmark)
+LIBRM_WIRE_ENVELOPED(InverseOfferInfo, id, agent, hostname, start, duration, reason)
 LIBRM_WIRE_ENVELOPED(UpdateAck, framework, task, agent, sequence)
 LIBRM_WIRE_ENVELOPED(TaskRef, task, agent)
 LIBRM_WIRE_ENVELOPED(MaintenanceWindow, name, start, duration, agents, hostnames, reason)
@@ -226,6 +227,10 @@ LIBRM_WIRE(ExecutorMessage, framework, agent, executor, data, from_executor)
 LIBRM_WIRE(Subscribed, framework, epoch, heartbeat_interval)
 LIBRM_WIRE(Offers, offers)
 LIBRM_WIRE(RescindOffers, offers)
+LIBRM_WIRE(InverseOffers, offers)
+LIBRM_WIRE(RescindInverseOffers, offers)
+LIBRM_WIRE(AcceptInverseOffers, offers, refuse_for)
+LIBRM_WIRE(DeclineInverseOffers, offers, refuse_for, reason)
 LIBRM_WIRE(AgentLost, agent, gone)
 LIBRM_WIRE(FrameworkError, code, message, fatal)
 

@@ -48,6 +48,10 @@ LIBRM_WIRE_NUMBER(ExecutorSubscribed, 27);
 LIBRM_WIRE_NUMBER(ExecutorLaunch, 28);
 LIBRM_WIRE_NUMBER(ExecutorKill, 29);
 LIBRM_WIRE_NUMBER(ExecutorShutdown, 30);
+LIBRM_WIRE_NUMBER(InverseOffers, 31);
+LIBRM_WIRE_NUMBER(RescindInverseOffers, 32);
+LIBRM_WIRE_NUMBER(AcceptInverseOffers, 33);
+LIBRM_WIRE_NUMBER(DeclineInverseOffers, 34);
 
 // Messages between an agent and its shepherd.
 LIBRM_WIRE_NUMBER(StartTasks, 1001);

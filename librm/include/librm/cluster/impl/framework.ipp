@@ -44,6 +44,10 @@ LIBRM_DECL void FrameworkCore::step(Now now, const FrameworkEvent& event, Framew
     if (const auto* m = std::get_if<Subscribed>(&received->message)) on_message(now, *m, out);
     if (const auto* m = std::get_if<Offers>(&received->message)) on_message(now, *m, out);
     if (const auto* m = std::get_if<RescindOffers>(&received->message)) on_message(now, *m, out);
+    if (const auto* m = std::get_if<InverseOffers>(&received->message)) on_message(now, *m, out);
+    if (const auto* m = std::get_if<RescindInverseOffers>(&received->message)) {
+      on_message(now, *m, out);
+    }
     if (const auto* m = std::get_if<StatusUpdates>(&received->message)) on_message(now, *m, out);
     if (const auto* m = std::get_if<FrameworkError>(&received->message)) on_message(now, *m, out);
     if (const auto* m = std::get_if<AgentLost>(&received->message)) out.emplace_back(AgentNews{*m});
@@ -84,6 +88,21 @@ LIBRM_DECL void FrameworkCore::on_message(Now, const RescindOffers& message,
                                           FrameworkActions& out) {
   for (OfferId offer : message.offers) {
     if (offers_.erase(offer) != 0) out.emplace_back(OfferEnded{offer});
+  }
+}
+
+LIBRM_DECL void FrameworkCore::on_message(Now, const InverseOffers& message,
+                                          FrameworkActions& out) {
+  for (const InverseOfferInfo& offer : message.offers) {
+    inverse_offers_.insert(offer.id);
+    out.emplace_back(InverseOfferReceived{offer});
+  }
+}
+
+LIBRM_DECL void FrameworkCore::on_message(Now, const RescindInverseOffers& message,
+                                          FrameworkActions& out) {
+  for (InverseOfferId offer : message.offers) {
+    if (inverse_offers_.erase(offer) != 0) out.emplace_back(InverseOfferEnded{offer});
   }
 }
 
@@ -228,6 +247,8 @@ LIBRM_DECL void FrameworkCore::lose_session(Now now, FrameworkActions& out) {
   heartbeat_at_.reset();
   for (const auto& [id, offer] : offers_) out.emplace_back(OfferEnded{id});
   offers_.clear();
+  for (InverseOfferId id : inverse_offers_) out.emplace_back(InverseOfferEnded{id});
+  inverse_offers_.clear();
   // What was passed on and not acknowledged may have to be passed on again.
   for (auto& [id, task] : tasks_) task.sequence = task.acknowledged;
   const std::int64_t jitter = prng_.between(0, reconnect_after_.ns / 2);

@@ -106,6 +106,7 @@ LIBRM_DECL void MasterCore::resume(Now now, MasterActions& out) {
   }
   check_at_ = now.mono;
   maintenance_at_ = now.wall;
+  inverse_offer_last_ = std::uint64_t{epoch_} << 32;
 }
 
 // --- agents ---
@@ -407,6 +408,8 @@ LIBRM_DECL void MasterCore::on_message(Now now, ConnectionId connection, const S
     rescind_all(allocator_->deactivate_framework(record.framework));
   }
   framework.connection = connection;
+  // So do inverse offers: what an earlier session said may be news to this one.
+  forget_inverse_offers(record.framework);
   framework.failover_deadline.reset();
   framework_connections_[connection] = record.framework;
   if (is_new) {
@@ -438,6 +441,7 @@ LIBRM_DECL void MasterCore::complete_framework(Framework& framework, MasterActio
   record.status = FrameworkStatus::completed;
   persist(record, out);
   rescind_all(allocator_->remove_framework(record.framework));
+  forget_inverse_offers(record.framework);
   framework.failover_deadline.reset();
   if (framework.connection) {
     out.output(Close{*framework.connection, "the framework has ended"});
@@ -469,6 +473,7 @@ LIBRM_DECL void MasterCore::on_closed(Now now, ConnectionId connection) {
     framework->connection.reset();
     framework->failover_deadline = now.mono + framework->record.info.failover_timeout;
     rescind_all(allocator_->deactivate_framework(framework->record.framework));
+    forget_inverse_offers(framework->record.framework);
     look_at(*framework->failover_deadline);
   }
 }
@@ -479,6 +484,10 @@ LIBRM_DECL void MasterCore::look_at(Instant t) {
 
 LIBRM_DECL void MasterCore::on_tick(Now now, MasterActions& out) {
   if (check_at_ && now.mono >= *check_at_) check_silence(now, out);
+  if (inverse_at_ && now.mono >= *inverse_at_) {
+    inverse_at_.reset();
+    for (const auto& [key, offer] : inverse_offers_) touch(agents_.at(key.first));
+  }
   if (maintenance_at_ && now.wall >= *maintenance_at_) check_windows(now, out);
 }
 
@@ -509,6 +518,7 @@ LIBRM_DECL Deadline MasterCore::next_deadline() const {
   Deadline deadline;
   if (check_at_) deadline.at_latest(*check_at_);
   if (maintenance_at_) deadline.at_latest(*maintenance_at_);
+  if (inverse_at_) deadline.at_latest(*inverse_at_);
   if (auto next = allocator_->next_deadline()) deadline.at_latest(*next);
   return deadline;
 }

@@ -58,6 +58,7 @@ LIBRM_DECL void MasterCore::refresh_windows(Now now) {
     const std::optional<WallTime> until = window_start(agent.record, now.wall);
     if (until == agent.available_until) continue;
     agent.available_until = until;
+    touched_.insert(id);
     if (agent.in_allocator) (void)enter_allocator(agent, agent.record.total);
   }
   for (const MaintenanceWindow& window : maintenance_.windows) {
@@ -79,6 +80,104 @@ LIBRM_DECL void MasterCore::check_windows(Now now, MasterActions& out) {
   if (left.windows.size() != maintenance_.windows.size()) persist(std::move(left), out);
   refresh_windows(now);
   for (const auto& [id, agent] : agents_) touch(agent);
+}
+
+// --- inverse offers ---
+
+/// Brings the inverse offers of an agent in line with its next window and with who has tasks there.
+LIBRM_DECL void MasterCore::ask_to_leave(Now now, const Agent& agent) {
+  const AgentId id = agent.record.agent;
+  const MaintenanceWindow* window =
+      agent.connection ? next_window(maintenance_.windows, id, agent.record.hostname, now.wall)
+                       : nullptr;
+  std::set<FrameworkId> holders;
+  for (const auto& [framework, task] : agent.tasks) {
+    const Framework& owner = frameworks_.at(framework);
+    if (owner.connection && !is_terminal(owner.tasks.at(task).latest.state)) {
+      holders.insert(framework);
+    }
+  }
+  for (auto at = inverse_offers_.lower_bound({id, FrameworkId{}});
+       at != inverse_offers_.end() && at->first.first == id;) {
+    InverseOffer& offer = at->second;
+    const bool stands = window != nullptr && window->start == offer.info.start &&
+                        window->duration == offer.info.duration &&
+                        window->reason == offer.info.reason && holders.count(offer.framework) != 0;
+    if (stands) {
+      const bool again = offer.ask_again && now.mono >= *offer.ask_again;
+      holders.erase(offer.framework);
+      if (!again) {
+        // Another one's time may have come, and this one's is to be waited for still.
+        if (offer.ask_again)
+          inverse_at_ = std::min(inverse_at_.value_or(*offer.ask_again), *offer.ask_again);
+        ++at;
+        continue;
+      }
+      holders.insert(offer.framework);
+    }
+    rescind(offer);
+    at = inverse_offers_.erase(at);
+  }
+  if (window == nullptr) return;
+  for (const FrameworkId framework : holders) {
+    InverseOffer offer;
+    offer.framework = framework;
+    offer.info = {InverseOfferId{++inverse_offer_last_},
+                  id,
+                  agent.record.hostname,
+                  window->start,
+                  window->duration,
+                  window->reason};
+    outboxes_[*frameworks_.at(framework).connection].inverse_offers.push_back(offer.info);
+    inverse_offers_.emplace(std::pair(id, framework), std::move(offer));
+  }
+}
+
+LIBRM_DECL void MasterCore::rescind(const InverseOffer& offer) {
+  const Framework& framework = frameworks_.at(offer.framework);
+  if (framework.connection)
+    outboxes_[*framework.connection].inverse_rescinds.push_back(offer.info.id);
+}
+
+/// Its session begins or ends: nothing is outstanding, and it is asked once it is there.
+LIBRM_DECL void MasterCore::forget_inverse_offers(FrameworkId framework) {
+  std::erase_if(inverse_offers_,
+                [framework](const auto& entry) { return entry.first.second == framework; });
+  for (const auto& [id, task] : frameworks_.at(framework).tasks) touch(agents_.at(task.agent));
+}
+
+LIBRM_DECL void MasterCore::answer_inverse(Now now, ConnectionId from,
+                                           const std::vector<InverseOfferId>& offers,
+                                           Duration refuse_for, InverseOffer::Answer answer,
+                                           const std::string& reason) {
+  const Framework* framework = framework_on(from);
+  if (framework == nullptr) return;
+  const std::set<InverseOfferId> answered(offers.begin(), offers.end());
+  constexpr std::size_t reason_bytes_max = 255;
+  constexpr Duration refuse_for_max = seconds(365 * 24 * 3600);
+  const Duration wait =
+      std::min(std::max(refuse_for, options_.inverse_offer_interval), refuse_for_max);
+  for (auto& [key, offer] : inverse_offers_) {
+    // One that was rescinded meanwhile needs no answer.
+    if (offer.framework != framework->record.framework) continue;
+    if (answered.count(offer.info.id) == 0) continue;
+    offer.answer = answer;
+    offer.reason = reason.substr(0, reason_bytes_max);
+    offer.ask_again = now.mono + wait;
+    inverse_at_ = std::min(inverse_at_.value_or(*offer.ask_again), *offer.ask_again);
+  }
+}
+
+LIBRM_DECL void MasterCore::on_message(Now now, ConnectionId connection,
+                                       const AcceptInverseOffers& message, MasterActions&) {
+  answer_inverse(now, connection, message.offers, message.refuse_for,
+                 InverseOffer::Answer::accepted, "");
+}
+
+LIBRM_DECL void MasterCore::on_message(Now now, ConnectionId connection,
+                                       const DeclineInverseOffers& message, MasterActions&) {
+  answer_inverse(now, connection, message.offers, message.refuse_for,
+                 InverseOffer::Answer::declined, message.reason);
 }
 
 // --- agents out of service ---
@@ -196,6 +295,7 @@ LIBRM_DECL void MasterCore::maintain(Now now, MasterActions& out) {
     if (service == AgentService::draining || service == AgentService::drained) {
       drain(now, agent, out);
     }
+    ask_to_leave(now, agent);
   }
 }
 

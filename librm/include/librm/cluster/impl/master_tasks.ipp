@@ -209,6 +209,14 @@ LIBRM_DECL void MasterCore::flush(Now now, MasterActions& out) {
     if (!outbox.rescinds.empty()) {
       send(connection, RescindOffers{std::move(outbox.rescinds)}, out);
     }
+    if (!outbox.inverse_rescinds.empty()) {
+      send(connection, RescindInverseOffers{std::move(outbox.inverse_rescinds)}, out);
+    }
+    in_pieces(
+        std::move(outbox.inverse_offers), [](const InverseOfferInfo&) { return offer_bytes; },
+        [&](std::vector<InverseOfferInfo> offers) {
+          send(connection, InverseOffers{std::move(offers)}, out);
+        });
     in_pieces(
         std::move(outbox.updates), [](const StatusUpdate& update) { return piece_size(update); },
         [&](std::vector<StatusUpdate> updates) {
