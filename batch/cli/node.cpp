@@ -58,13 +58,9 @@ Result<std::string> id_of_host(Master& master, const std::string& host) {
 }
 
 Result<Json> fetch_node(Master& master, const std::string& name) {
-  std::string id = name;
-  if (!is_id(name)) {
-    auto found = id_of_host(master, name);
-    if (!found) return tl::unexpected(found.error());
-    id = std::move(*found);
-  }
-  return master.get("/v1/nodes/" + percent_encode(id));
+  const auto id = node_id(master, name);
+  if (!id) return tl::unexpected(id.error());
+  return master.get("/v1/nodes/" + percent_encode(*id));
 }
 
 AgentAnswer ask_agent(Master& master, const Json& node) {
@@ -154,12 +150,38 @@ std::string machine_of(const Terminal& terminal, const hwtopo::Topology& topolog
   return drawn.empty() ? "" : '\n' + drawn;
 }
 
+/// `draining since ...: new kernel; mode wait, 2 tasks, until ...`.
+std::string service_of(const Json& node) {
+  const std::string service = shown(node, "service");
+  if (service.empty() || service == "normal") return {};
+  std::string text = service + " since " + shown(node, "service_since");
+  const std::string reason = shown(node, "service_reason");
+  if (!reason.empty()) text += ": " + reason;
+  const Json& drain = member(node, "drain");
+  if (service != "draining" || !drain.is_object()) return text;
+  const std::string end = shown(drain, "expected_end");
+  return text + "; mode " + shown(drain, "mode") + ", " + shown(node, "tasks") +
+         " tasks are left, " + (end.empty() ? "no known end" : "until " + end);
+}
+
+std::string window_of(const Json& window) {
+  if (!window.is_object()) return {};
+  const auto duration = number_of(window, "duration");
+  return shown(window, "name") + " from " + shown(window, "start") +
+         (duration ? " for " + human_span(*duration) : "");
+}
+
 std::string describe(const Terminal& terminal, const Json& node, const AgentAnswer& agent) {
   const std::string text = text_of(node, "topology");
   const auto topology = hwtopo::read_synthetic(text);
   Facts facts(terminal);
   facts.add("Node", shown(node, "id") + "  " + shown(node, "hostname"));
   facts.add("Status", node_status(terminal, node));
+  facts.add("Service", service_of(node));
+  for (const Json& blocker : member(member(node, "drain"), "blockers")) {
+    if (blocker.is_string()) facts.add("Waits for", escape(blocker.get<std::string>()));
+  }
+  facts.add("Window", window_of(member(node, "window")));
   facts.add("Address", shown(node, "http_address"));
   facts.add("Attributes", node_attributes(node));
   facts.add("Machine", topology ? hwtopo::to_string(*topology) : escape(text));
@@ -194,6 +216,10 @@ Result<int> show_nodes(const Context& context, const std::vector<std::string>& n
 
 }  // namespace
 
+Result<std::string> node_id(Master& master, const std::string& name) {
+  return is_id(name) ? Result<std::string>(name) : id_of_host(master, name);
+}
+
 const std::vector<Verb>& node_verbs() {
   static const std::vector<Verb> all{
       {"node list", "[OPTIONS]", "lists nodes and what is in use on them",
@@ -203,6 +229,20 @@ const std::vector<Verb>& node_verbs() {
        "hardware threads, and where the node's agent answers, each thread has the letter of the "
        "task that is bound to it.",
        define_node_show},
+      {"node cordon", "[OPTIONS] NODE...", "starts nothing new there; what runs goes on", "",
+       define_node_cordon},
+      {"node uncordon", "NODE...", "starts jobs there again", "", define_node_uncordon},
+      {"node drain", "[OPTIONS] NODE...", "empties nodes: nothing new starts, what runs ends",
+       "SPAN is 90s, 15m, 2h or PT2H; a bare number is seconds. Jobs that are requeued start "
+       "elsewhere and consume no retry, those that are killed have failed. A node that is away is "
+       "drained when it returns. The drain outlives the master; 'rmctl node show' says what is "
+       "left and until when.",
+       define_node_drain},
+      {"node undrain", "NODE...", "ends a drain at any time; jobs start there again", "",
+       define_node_undrain},
+      {"node down", "[OPTIONS] NODE...", "sends drained nodes away until they are up again",
+       "The agent goes on asking, and is refused with the reason.", define_node_down},
+      {"node up", "NODE...", "takes nodes that were down in again", "", define_node_up},
   };
   return all;
 }

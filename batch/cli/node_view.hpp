@@ -5,6 +5,7 @@
 
 #include "json_view.hpp"
 #include "librm/base/result.hpp"
+#include "master.hpp"
 #include "verb.hpp"
 
 namespace batch::cli {
@@ -13,5 +14,8 @@ namespace batch::cli {
 std::string node_attributes(const Json& node);
 /// Its status, and whether it is away.
 std::string node_status(const Terminal& terminal, const Json& node);
+
+/// The id of the node with this id or host name.
+librm::Result<std::string> node_id(Master& master, const std::string& name);
 
 }  // namespace batch::cli

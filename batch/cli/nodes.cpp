@@ -54,7 +54,10 @@ std::string node_status(const Terminal& terminal, const Json& node) {
   const Json& connected = member(node, "connected");
   const bool away = connected.is_boolean() && !connected.get<bool>();
   const std::string status = shown(node, "status");
-  return paint_state(terminal, status) + (away && status == "admitted" ? " (away)" : "");
+  const std::string service = shown(node, "service");
+  const bool out = !service.empty() && service != "normal";
+  return paint_state(terminal, status) + (out ? ", " + service : "") +
+         (away && status == "admitted" ? " (away)" : "");
 }
 
 namespace {

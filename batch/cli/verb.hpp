@@ -59,6 +59,7 @@ struct Verb {
 const std::vector<Verb>& verbs();
 const std::vector<Verb>& schedule_verbs();
 const std::vector<Verb>& node_verbs();
+const std::vector<Verb>& maintenance_verbs();
 const std::vector<Verb>& sandbox_verbs();
 /// By the whole name: `jobs`, `schedule`, `schedule expand`.
 const Verb* find_verb(std::string_view name);
@@ -96,6 +97,15 @@ Action define_sandbox_tail(CLI::App& app, Context& context);
 Action define_sandbox_cp(CLI::App& app, Context& context);
 Action define_nodes(CLI::App& app, Context& context);
 Action define_node_show(CLI::App& app, Context& context);
+Action define_node_cordon(CLI::App& app, Context& context);
+Action define_node_uncordon(CLI::App& app, Context& context);
+Action define_node_drain(CLI::App& app, Context& context);
+Action define_node_undrain(CLI::App& app, Context& context);
+Action define_node_down(CLI::App& app, Context& context);
+Action define_node_up(CLI::App& app, Context& context);
+Action define_maintenance_show(CLI::App& app, Context& context);
+Action define_maintenance_set(CLI::App& app, Context& context);
+Action define_maintenance_clear(CLI::App& app, Context& context);
 Action define_version(CLI::App& app, Context& context);
 Action define_help(CLI::App& app, Context& context);
 Action define_completion(CLI::App& app, Context& context);

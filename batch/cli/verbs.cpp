@@ -94,8 +94,10 @@ const std::vector<Verb>& verbs() {
        define_retry},
       {"schedule", "VERB [OPTIONS] ...", "runs work again and again, by time or after other runs",
        "", nullptr, false, schedule_verbs},
-      {"node", "VERB [OPTIONS] ...", "shows all of a node: resources, tasks, its cores", "",
+      {"node", "VERB [OPTIONS] ...", "shows nodes, and takes them out of service and back", "",
        nullptr, false, node_verbs},
+      {"maintenance", "VERB [OPTIONS] ...", "plans when nodes will not be there", "", nullptr,
+       false, maintenance_verbs},
       {"top", "[OPTIONS]", "shows what is in use, and by which jobs; q ends it",
        "Counts of jobs and nodes, bars of what is held of processors and memory, and the running "
        "jobs "

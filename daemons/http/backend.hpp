@@ -37,6 +37,9 @@ class MasterBackend {
   virtual void add_schedule(batch::AddSchedule request, OnSchedule callback) = 0;
   virtual void control_schedule(batch::ControlSchedule request, OnSchedule callback) = 0;
 
+  virtual void control_agent(ControlAgent request, OnResult callback) = 0;
+  virtual void set_maintenance(SetMaintenance request, OnResult callback) = 0;
+
   /// For as long as the backend lives: every durable change of a job, in order. One subscriber.
   virtual void on_job_changed(std::function<void(const batch::JobChanged&)> callback) = 0;
   /// The same of schedules.

@@ -10,6 +10,7 @@
 #include "http/chronos_routes.hpp"
 #include "http/job_filter.hpp"
 #include "http/json.hpp"
+#include "http/maintenance_routes.hpp"
 #include "http/master_views.hpp"
 #include "http/parameters.hpp"
 #include "http/problem.hpp"
@@ -91,6 +92,7 @@ class MasterHttp::Impl {
                     handler(request, params, std::move(responder));
                   });
     };
+    add_maintenance_routes(guarded, backend_);
     add_schedule_routes(guarded, backend_);
     add_chronos_routes(guarded, backend_);
   }
@@ -146,13 +148,13 @@ class MasterHttp::Impl {
   }
 
   void nodes(const HttpRequest&, const Params&, Responder responder) {
-    responder.reply(json_response(nodes_to_json(master())));
+    responder.reply(json_response(nodes_to_json(master(), backend_.now().wall)));
   }
 
   void node(const HttpRequest&, const Params& params, Responder responder) {
     const std::string& text = params.at("id");
     const auto id = parse_id<AgentId>(text);
-    auto found = id ? node_to_json(master(), *id) : std::nullopt;
+    auto found = id ? node_to_json(master(), *id, backend_.now().wall) : std::nullopt;
     if (!found) {
       return responder.reply(
           problem(Error{ErrorCode::not_found, "node '" + text + "': no such node"}));

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "batch/edge/job_json.hpp"
+#include "http/maintenance_json.hpp"
 #include "librm/alloc/allocator.hpp"
 
 namespace librm::http {
@@ -28,21 +29,23 @@ const char* to_string(FrameworkStatus status) {
   return status == FrameworkStatus::active ? "active" : "completed";
 }
 
-Json node(const MasterCore& master, AgentId id, const MasterCore::Agent& agent) {
+Json node(const MasterCore& master, AgentId id, const MasterCore::Agent& agent, WallTime now) {
   const AgentRecord& record = agent.record;
   const auto view = master.allocator().agent(id);
   const Resources nothing;
-  return {{"id", librm::to_string(id)},
-          {"hostname", record.hostname},
-          {"status", to_string(record.status)},
-          {"connected", agent.connection.has_value()},
-          {"http_address", record.http_address},
-          {"attributes", record.attributes},
-          {"total", batch::resources_to_json(record.total)},
-          {"held", batch::resources_to_json(view ? view->held : nothing)},
-          {"offered", batch::resources_to_json(view ? view->offered : nothing)},
-          {"free", batch::resources_to_json(view ? view->free : nothing)},
-          {"tasks", agent.tasks.size()}};
+  Json json = {{"id", librm::to_string(id)},
+               {"hostname", record.hostname},
+               {"status", to_string(record.status)},
+               {"connected", agent.connection.has_value()},
+               {"http_address", record.http_address},
+               {"attributes", record.attributes},
+               {"total", batch::resources_to_json(record.total)},
+               {"held", batch::resources_to_json(view ? view->held : nothing)},
+               {"offered", batch::resources_to_json(view ? view->offered : nothing)},
+               {"free", batch::resources_to_json(view ? view->free : nothing)},
+               {"tasks", agent.tasks.size()}};
+  add_service(json, master, agent, now);
+  return json;
 }
 
 /// `held` less `offered`, scalar by scalar: the allocator counts what is offered as held.
@@ -72,16 +75,16 @@ Resources offered_to(const Allocator& allocator, FrameworkId framework) {
 
 }  // namespace
 
-Json nodes_to_json(const MasterCore& master) {
+Json nodes_to_json(const MasterCore& master, WallTime now) {
   Json list = Json::array();
-  for (const auto& [id, agent] : master.agents()) list.push_back(node(master, id, agent));
+  for (const auto& [id, agent] : master.agents()) list.push_back(node(master, id, agent, now));
   return {{"nodes", std::move(list)}};
 }
 
-std::optional<Json> node_to_json(const MasterCore& master, AgentId id) {
+std::optional<Json> node_to_json(const MasterCore& master, AgentId id, WallTime now) {
   const auto found = master.agents().find(id);
   if (found == master.agents().end()) return std::nullopt;
-  Json json = node(master, id, found->second);
+  Json json = node(master, id, found->second, now);
   json["topology"] = found->second.record.topology;
   return json;
 }

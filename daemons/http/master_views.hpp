@@ -12,9 +12,9 @@
 namespace librm::http {
 
 /// As this folder's README describes them.
-Json nodes_to_json(const MasterCore& master);
+Json nodes_to_json(const MasterCore& master, WallTime now);
 /// Empty where there is no such agent.
-std::optional<Json> node_to_json(const MasterCore& master, AgentId id);
+std::optional<Json> node_to_json(const MasterCore& master, AgentId id, WallTime now);
 Json frameworks_to_json(const MasterCore& master);
 
 /// Counting a million jobs takes long enough to disturb the loop, so a count of many jobs is used

@@ -39,6 +39,12 @@ class Backend final : public http::MasterBackend {
   void control_schedule(batch::ControlSchedule request, OnSchedule callback) override {
     service_.control_schedule(std::move(request), std::move(callback));
   }
+  void control_agent(ControlAgent request, OnResult callback) override {
+    service_.control_agent(std::move(request), std::move(callback));
+  }
+  void set_maintenance(SetMaintenance request, OnResult callback) override {
+    service_.set_maintenance(std::move(request), std::move(callback));
+  }
   void on_job_changed(std::function<void(const batch::JobChanged&)> callback) override {
     tokens_.push_back(service_.subscribe(std::move(callback)));
   }

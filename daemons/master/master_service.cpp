@@ -368,6 +368,18 @@ void MasterService::mark_agent_gone(AgentId agent, OnResult callback) {
   impl_->post(MasterEvent(MarkAgentGone{request, agent}));
 }
 
+void MasterService::control_agent(ControlAgent wanted, OnResult callback) {
+  wanted.request = ++impl_->request_last;
+  impl_->results.emplace(wanted.request, std::move(callback));
+  impl_->post(MasterEvent(std::move(wanted)));
+}
+
+void MasterService::set_maintenance(SetMaintenance wanted, OnResult callback) {
+  wanted.request = ++impl_->request_last;
+  impl_->results.emplace(wanted.request, std::move(callback));
+  impl_->post(MasterEvent(std::move(wanted)));
+}
+
 void MasterService::set_role_weight(std::string role, std::int64_t weight_milli,
                                     OnResult callback) {
   const std::uint64_t request = ++impl_->request_last;

@@ -71,6 +71,9 @@ class MasterService {
   void add_schedule(batch::AddSchedule request, OnSchedule callback);
   void control_schedule(batch::ControlSchedule request, OnSchedule callback);
   void mark_agent_gone(AgentId agent, OnResult callback);
+  /// Their `request` is filled in.
+  void control_agent(ControlAgent wanted, OnResult callback);
+  void set_maintenance(SetMaintenance wanted, OnResult callback);
   void set_role_weight(std::string role, std::int64_t weight_milli, OnResult callback);
 
   // --- news ---

@@ -197,6 +197,7 @@ def test_every_route_of_the_master(master, cluster, job):
     assert master.get("/v1/state")["nodes"]["connected"] == 1
     node = master.get("/v1/nodes")["nodes"][0]["id"]
     assert master.get("/v1/nodes/{id}", f"/v1/nodes/{node}")["hostname"] == "node-1"
+    visit_maintenance(master, node)
     assert [f["name"] for f in master.get("/v1/frameworks")["frameworks"]] == ["batch"]
     assert next(events_of(master.open("GET", f"/v1/events?job={job}")))[1]["id"] == job
     master.seen.add(("GET", "/v1/events"))
@@ -314,6 +315,35 @@ def check_chronos(master, root):
     assert master.ask("DELETE", root + "/task/kill/{name}", root + "/task/kill/old")[0] == 204
     for gone in ("old", "young"):
         assert master.ask("DELETE", name, f"{root}/job/{gone}")[0] == 204
+
+
+def visit_maintenance(master, node):
+    """Out of service and back, in every way that is undone by another request."""
+    def act(verb, body=None, query="", wanted=200):
+        pattern = "/v1/nodes/{id}/" + verb
+        status, answer = master.ask("POST", pattern, f"/v1/nodes/{node}/{verb}{query}", body)
+        assert status == wanted, (verb, status, answer)
+        return answer
+    assert act("cordon", {"reason": "new disk"})["service"] == "cordoned"
+    assert act("cordon", {"rsn": ""}, wanted=400)["errors"][0]["path"] == "/rsn"
+    assert act("uncordon")["service"] == "normal"
+    plan = act("drain", {"mode": "requeue"}, "?dry_run=1")
+    assert plan["kills"] == [] and plan["expected_end"], plan
+    assert act("drain", {"mode": "requeue", "deadline": 5}, wanted=400)["errors"]
+    act("drain", {"mode": "wait", "grace": 1, "deadline": "2h"})
+    act("undrain")
+    assert "drained" in act("down", wanted=409)["detail"]
+    assert act("up")["service"] == "normal"
+    window = {"name": "kernel", "start": "2100-01-01T00:00:00Z", "duration": "PT4H",
+              "nodes": [node, "node-7"], "reason": ""}
+    status, answer = master.ask("PUT", "/v1/maintenance", body={"windows": [window]})
+    assert status == 200 and answer["windows"][0]["duration"] == 14400, (status, answer)
+    assert master.get("/v1/nodes/{id}", f"/v1/nodes/{node}")["window"]["name"] == "kernel"
+    status, stale = master.ask("PUT", "/v1/maintenance", body={"revision": 0, "windows": []})
+    assert status == 409, (status, stale)
+    status, answer = master.ask("PUT", "/v1/maintenance",
+                                body={"revision": answer["revision"], "windows": []})
+    assert status == 200 and master.get("/v1/maintenance")["windows"] == [], (status, answer)
 
 
 def test_every_route_of_the_agent(agent, cluster, url):

@@ -49,8 +49,10 @@ TEST_F(Complete, VerbsFirst) {
 
 TEST_F(Complete, VerbsOfGroups) {
   EXPECT_EQ(complete_words({"schedule", "pa"}), Words{"pause"});
-  EXPECT_EQ(complete_words({"node", ""}), (Words{"list", "show"}));
-  EXPECT_EQ(found.candidates[1].about.substr(0, 5), "shows");
+  EXPECT_EQ(complete_words({"node", "s"}), Words{"show"});
+  EXPECT_EQ(found.candidates[0].about.substr(0, 5), "shows");
+  EXPECT_EQ(complete_words({"node", "drain", "--mode", ""}), (Words{"wait", "requeue", "kill"}));
+  EXPECT_EQ(complete_words({"maintenance", "s"}), (Words{"show", "set"}));
 }
 
 TEST_F(Complete, OptionsOfTheVerbAndOfAll) {

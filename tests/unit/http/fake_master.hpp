@@ -46,6 +46,16 @@ class FakeMaster final : public MasterBackend {
     cancels_[request_] = std::move(callback);
     later_.push_back(batch::BatchEvent(std::move(request)));
   }
+  void control_agent(ControlAgent request, OnResult callback) override {
+    request.request = ++request_;
+    cancels_[request_] = std::move(callback);
+    later_.push_back(MasterEvent(std::move(request)));
+  }
+  void set_maintenance(SetMaintenance request, OnResult callback) override {
+    request.request = ++request_;
+    cancels_[request_] = std::move(callback);
+    later_.push_back(MasterEvent(std::move(request)));
+  }
   void on_job_changed(std::function<void(const batch::JobChanged&)> callback) override {
     changed_ = std::move(callback);
   }
@@ -56,7 +66,7 @@ class FakeMaster final : public MasterBackend {
   /// Steps through what was asked for.
   void turn() {
     while (!later_.empty()) {
-      const batch::BatchEvent event = std::move(later_.front());
+      const batch::ClusterCore::Event event = std::move(later_.front());
       later_.pop_front();
       step(event);
     }
@@ -108,6 +118,10 @@ class FakeMaster final : public MasterBackend {
     for (auto& item : actions.items()) {
       auto* output = std::get_if<batch::ClusterCore::Output>(&item);
       if (output == nullptr) continue;
+      if (const auto* of_master = std::get_if<MasterOutput>(output)) {
+        const auto* reply = std::get_if<Reply>(of_master);
+        if (reply != nullptr) cancels_.extract(reply->request).mapped()(reply->result);
+      }
       const auto* batch_output = std::get_if<batch::BatchOutput>(output);
       if (batch_output == nullptr) continue;
       if (const auto* answer = std::get_if<batch::SubmitAnswer>(batch_output)) {
@@ -127,7 +141,7 @@ class FakeMaster final : public MasterBackend {
   batch::ClusterCore core_;
   std::function<void(const batch::JobChanged&)> changed_;
   std::function<void(const batch::ScheduleChanged&)> schedule_changed_;
-  std::deque<batch::BatchEvent> later_;
+  std::deque<batch::ClusterCore::Event> later_;
   std::uint64_t request_ = 0;
   std::uint64_t connection_ = 100;
   std::uint64_t sequence_ = 0;
