@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "describe.hpp"
+#include "librm/alloc/allocator.hpp"
 
 namespace librm::test {
 

@@ -122,8 +122,8 @@ class MasterCore {
 
   explicit MasterCore(MasterOptions options, TraceSink* trace = nullptr);
   ~MasterCore();
-  MasterCore(const MasterCore&) = delete;
-  MasterCore& operator=(const MasterCore&) = delete;
+  MasterCore(MasterCore&&) noexcept;
+  MasterCore& operator=(MasterCore&&) noexcept;
 
   /// Advances by one event. Appends actions in the order in which they must take effect.
   void step(Now now, const MasterEvent& event, MasterActions& out);

@@ -20,6 +20,8 @@ LIBRM_DECL MasterCore::MasterCore(MasterOptions options, TraceSink* trace)
 }
 
 LIBRM_DECL MasterCore::~MasterCore() = default;
+LIBRM_DECL MasterCore::MasterCore(MasterCore&&) noexcept = default;
+LIBRM_DECL MasterCore& MasterCore::operator=(MasterCore&&) noexcept = default;
 
 LIBRM_DECL void MasterCore::step(Now now, const MasterEvent& event, MasterActions& out) {
   LIBRM_CHECK(resumed_, "a master is resumed before its first event");
