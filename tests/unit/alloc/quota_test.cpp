@@ -87,7 +87,7 @@ TEST(QuotaGuarantee, IsKeptForWhoDeclined) {
   }
   EXPECT_TRUE(cluster.run().empty());
   EXPECT_EQ(cluster.why(2, 1, "cpus:2", "dev"),
-            "cpus: need 2, all but 0 of the 2 that are free is kept for guarantees");
+            "cpus: need 2, the cluster has 2 free and keeps 2 for guarantees");
   cluster.after(seconds(6));
   EXPECT_EQ(cluster.run_shown(), Texts{"f-1@a-1:cpus:2"});
 }

@@ -247,8 +247,10 @@ LIBRM_DECL Result<std::vector<OfferId>> Allocator::set_quota(std::string_view ro
     state_->forget_if_unused(entry);
     return tl::unexpected<Error>(allowed.error());
   }
+  const bool first = !state_->quotas.active();
+  state_->tree.refresh(state_->root);
   state_->quotas.set(entry, quota);
-  state_->recount();
+  if (first) state_->recount();
   std::vector<OfferId> taken = std::exchange(state_->rescinded, {});
   state_->rescind_for_quota(entry);
   taken.swap(state_->rescinded);
@@ -260,8 +262,9 @@ LIBRM_DECL Result<std::vector<OfferId>> Allocator::set_quota(std::string_view ro
 LIBRM_DECL void Allocator::remove_quota(std::string_view role) {
   detail::Role* entry = state_->find_role(role);
   if (entry == nullptr || !entry->quota.quota) return;
+  state_->tree.refresh(state_->root);
   state_->quotas.set(*entry, std::nullopt);
-  state_->recount();
+  if (!state_->quotas.active()) state_->recount();
   state_->all_dirty = true;
   ++state_->plan_generation;
   state_->forget_if_unused(*entry);
@@ -304,7 +307,7 @@ LIBRM_DECL Result<void> Allocator::add_agent(AgentId agent, std::string hostname
   state_->tree.touch_pool();
   ++state_->plan_generation;
   state_->free_changed(entry, entry.free, +1);
-  if (state_->quotas.active()) state_->charge_reserved(entry.total, +1);
+  state_->charge_reserved(entry.total, +1);
   for (const Held& part : held) {
     if (part.resources.empty()) continue;
     detail::Framework& framework = state_->make_framework(part.framework);
@@ -324,7 +327,7 @@ LIBRM_DECL std::vector<OfferId> Allocator::remove_agent(AgentId agent) {
     const detail::Holding& last = entry->holdings.back();
     state_->release(*entry, *last.member, Resources(last.resources), std::nullopt);
   }
-  if (state_->quotas.active()) state_->charge_reserved(entry->total, -1);
+  state_->charge_reserved(entry->total, -1);
   state_->quotas.let_go(*entry);
   state_->slots.leave(*entry);
   state_->scalars.remove(entry->total);

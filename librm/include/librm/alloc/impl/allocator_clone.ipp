@@ -38,6 +38,7 @@ LIBRM_DECL Allocator::State::State(const State& other)
       clock(other.clock),
       wall_ahead(other.wall_ahead),
       agents(other.agents),
+      reserved(other.reserved),
       offers(other.offers),
       earmarks(other.earmarks),
       scalars(other.scalars),

@@ -60,10 +60,10 @@ LIBRM_DECL std::string Allocator::State::why_filtered(const Agent& agent,
          detail::span_text(filter->expires - question.now) + " more";
 }
 
-/// What stands in the way of a request that fits into what is free there: its role's limit, or
-/// what others are guaranteed.
-LIBRM_DECL std::string Allocator::State::why_quota(const Agent& agent,
-                                                   const Question& question) const {
+/// What stands in the way of a request that would fit there: its role's limit, or of one that fits
+/// into what `is_free`, what others are guaranteed.
+LIBRM_DECL std::string Allocator::State::why_quota(const Agent& agent, const Question& question,
+                                                   bool is_free) const {
   const Role* role = find_role(question.role);
   if (!quotas.active() || role == nullptr) return {};
   for (const auto& [name, need] : question.request.amounts) {
@@ -91,10 +91,10 @@ LIBRM_DECL std::string Allocator::State::why_quota(const Agent& agent,
     for (const Role* at = role; at != &root; at = at->above()) {
       most = std::max(most, QuotaBook::unmet(*at, id));
     }
-    if (rest.milli <= most) continue;
-    return name + ": need " + to_string(rest) + ", all but " + to_string(Amount{most}) +
-           " of the " + to_string(Amount{quotas.free(id)}) +
-           " that are free is kept for guarantees";
+    if (rest.milli <= most || !is_free) continue;
+    return name + ": need " + to_string(rest) + ", the cluster has " +
+           to_string(Amount{quotas.free(id)}) + " free and keeps " +
+           to_string(Amount{quotas.needed(id)}) + " for guarantees";
   }
   return {};
 }
@@ -132,7 +132,7 @@ LIBRM_DECL Explanation Allocator::State::explain_agent(const Agent& agent,
   const bool fits_free = !fits(question.request, agent.free, question.role);
   const bool fits_own = !fits(question.request, own, question.role);
   if (fits_free || !fits_own) {
-    reason = why_quota(agent, question);
+    reason = why_quota(agent, question, fits_free);
     if (reason.empty()) reason = why_filtered(agent, fits_free ? agent.free : unheld, question);
     if (!reason.empty()) return no(std::move(reason));
   }

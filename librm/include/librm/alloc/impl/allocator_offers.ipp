@@ -320,15 +320,14 @@ LIBRM_DECL Result<std::vector<OfferId>> Allocator::operate(AgentId agent,
 /// Precondition: what it consumes is free.
 LIBRM_DECL void Allocator::State::change(Agent& agent, const Operation& operation) {
   const Conversion conversion = *convert(operation);
-  const bool counted = quotas.active();
-  if (counted) charge_reserved(agent.total, -1);
+  charge_reserved(agent.total, -1);
   // The new ones first, so that no name is unused in between.
   const Resources before = std::exchange(agent.total, *apply(operation, agent.total));
   scalars.add(agent.total);
   scalars.remove(before);
   take_free(agent, conversion.consumed);
   give_free(agent, conversion.converted);
-  if (counted) charge_reserved(agent.total, +1);
+  charge_reserved(agent.total, +1);
   tree.touch_pool();
   ++plan_generation;
   touch(agent);

@@ -202,7 +202,25 @@ LIBRM_DECL void Allocator::State::charge_reserved(const Resources& total, int si
   for (const Resource& entry : total.list()) {
     const auto* amount = std::get_if<Amount>(&entry.value);
     if (amount == nullptr || entry.reservations.empty()) continue;
-    quotas.charge(nearest_role(entry.role()), {{scalars.id_of(entry.name), amount->milli}}, sign);
+    const ScalarId id = scalars.id_of(entry.name);
+    const auto at = reserved.try_emplace(std::string(entry.role())).first;
+    at->second.add(id, sign * amount->milli);
+    if (at->second.is_zero()) reserved.erase(at);
+    if (quotas.active()) {
+      quotas.charge(nearest_role(entry.role()), {{id, amount->milli}}, sign);
+    }
+  }
+}
+
+/// What was reserved for a role, or for some below it, before it was known; those above were
+/// charged already.
+LIBRM_DECL void Allocator::State::charge_new_role(Role& role) {
+  for (auto at = reserved.lower_bound(role.name);
+       at != reserved.end() && at->first.starts_with(role.name); ++at) {
+    if (!detail::is_within(at->first, role.name)) continue;
+    for (ScalarId id = 0; id < at->second.size(); ++id) {
+      role.quota.charged.add(id, at->second[id]);
+    }
   }
 }
 
@@ -219,7 +237,13 @@ LIBRM_DECL void Allocator::State::recount() {
     for (const Holding& holding : agent.holdings) {
       quotas.charge(*holding.member->role, holding.resources, +1);
     }
-    charge_reserved(agent.total, +1);
+  }
+  for (const auto& [name, amounts] : reserved) {
+    detail::ScalarAmounts list;
+    for (ScalarId id = 0; id < amounts.size(); ++id) {
+      if (amounts[id] != 0) list.push_back({id, amounts[id]});
+    }
+    quotas.charge(nearest_role(name), list, +1);
   }
   for (auto& [id, entry] : offers) quotas.charge(*entry.member->role, entry.offer.resources, +1);
 }
@@ -241,7 +265,11 @@ LIBRM_DECL void Allocator::State::rescind_for_quota(const Role& role) {
       return quotas.surplus(amount.id) < 0 && !guaranteed;
     });
   };
-  for (auto at = offers.end(); at != offers.begin();) {
+  const auto& names = scalars.names();
+  const bool any = std::any_of(names.begin(), names.end(), [&](const auto& name) {
+    return quotas.surplus(name.second.id) < 0 || QuotaBook::is_over(role, name.second.id);
+  });
+  for (auto at = any ? offers.end() : offers.begin(); at != offers.begin();) {
     --at;
     if (!in_the_way(at->second)) continue;
     rescinded.push_back(at->first);

@@ -53,6 +53,7 @@ struct Allocator::State {
   detail::Slots slots;  ///< which agents have anything free
   std::map<FrameworkId, Framework> frameworks;
   std::map<std::string, Role, std::less<>> roles;
+  std::map<std::string, detail::Quantities, std::less<>> reserved;  ///< for each role, in all
   Offers offers;  ///< in id order, which is the order in which they expire
   std::map<EarmarkId, Earmark> earmarks;
   detail::ScalarTable scalars;
@@ -118,6 +119,7 @@ struct Allocator::State {
     ++above.children;
     tree.enter(role);
     tree.enter(role.own);
+    if (quotas.active() && !reserved.empty()) charge_new_role(role);
     return role;
   }
   Member& make_member(Framework& framework, std::string_view role_name) {
@@ -384,6 +386,7 @@ struct Allocator::State {
   detail::Quantities consumed(std::string_view name) const;
   Role& nearest_role(std::string_view name);
   void charge_reserved(const Resources& total, int sign);
+  void charge_new_role(Role& role);
   void recount();
   void rescind_for_quota(const Role& role);
 
@@ -433,7 +436,7 @@ struct Allocator::State {
   std::string why_filtered(const Agent& agent, const Resources& available,
                            const Question& question) const;
   std::string why_not_wanted(const Question& question) const;
-  std::string why_quota(const Agent& agent, const Question& question) const;
+  std::string why_quota(const Agent& agent, const Question& question, bool is_free) const;
   std::string why_not_there(const Agent& agent, const Question& question) const;
   std::string why_kept(const Agent& agent, const Resources& own, const Question& question) const;
 

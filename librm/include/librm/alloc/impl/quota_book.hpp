@@ -38,23 +38,24 @@ class QuotaBook {
   bool active() const { return roles_ > 0; }
   std::size_t roles() const { return roles_; }
 
-  /// Replaces what the role is promised and allowed; empty: nothing and everything. Whoever
-  /// changes it counts anew.
+  /// Replaces what the role is promised and allowed; empty: nothing and everything. Where this is
+  /// the first quota, everything is to be counted afterwards.
   void set(Role& role, const std::optional<Quota>& quota) {
-    if (role.quota.quota) {
-      --roles_;
-      unuse(role.quota.quota->guarantees);
-      unuse(role.quota.quota->limits);
+    const std::optional<Quota> before = std::exchange(role.quota.quota, quota);
+    const ScalarAmounts promised = std::exchange(role.quota.guarantees, {});
+    role.quota.limits.clear();
+    if (before) --roles_;
+    if (quota) {
+      ++roles_;
+      role.quota.guarantees = use(quota->guarantees);
+      role.quota.limits = use(quota->limits);
     }
-    role.quota = {};
-    role.quota.quota = quota;
-    if (!quota) return;
-    ++roles_;
-    role.quota.guarantees = use(quota->guarantees);
-    role.quota.limits = use(quota->limits);
-  }
-  void forget(Role& role) {
-    if (role.quota.quota) set(role, std::nullopt);
+    for (const ScalarAmount& guarantee : promised) settle_need(role, guarantee.id);
+    settle(role);
+    loosened_ = true;
+    if (!before) return;
+    unuse(before->guarantees);
+    unuse(before->limits);
   }
 
   /// Nothing is charged and nothing free; guarantees are unmet.
@@ -94,7 +95,8 @@ class QuotaBook {
   void settle(Role& role) {
     for (const ScalarAmount& guarantee : role.quota.guarantees) settle_need(role, guarantee.id);
     settle_limit(role);
-    settle_owed(role);
+    // With the role those above may have come to wait, or ceased to.
+    for (Role* at = &role; at != &root_; at = at->above()) settle_owed(*at);
   }
   /// Somebody in the role began or ceased to wait.
   void requeued(Role& role) {
