@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <map>
 #include <string>
 #include <vector>
@@ -248,6 +249,47 @@ TEST_F(ReadyAgent, ATimeLimitIsAFailureThatSaysSo) {
   EXPECT_EQ(agent.ended_by_signal("t1", 15),
             "! Ledger t1 failed (time_limit_reached) #2\n"
             "-> c-10 StatusUpdates [t1 failed (time_limit_reached) #2]\n");
+}
+
+TEST_F(ReadyAgent, ATaskHasLetGoByItsReleaseByWithItsGraceBefore) {
+  agent.step(Tick{});  // the first heartbeat
+  TaskInfo info = task_info("t1");
+  info.release_by = agent.now.wall + seconds(4);
+  info.kill_grace = seconds(2);
+  agent.launch(info);
+  agent.started("t1");
+  EXPECT_EQ(agent.core.next_deadline().wall, agent.now.wall + seconds(2));
+  EXPECT_EQ(agent.tick_after(milliseconds(1999)), "");
+  EXPECT_EQ(agent.tick_after(milliseconds(1)), "shepherd: signal t1 15\n");
+  EXPECT_EQ(agent.tick_after(milliseconds(1999)), "");
+  EXPECT_EQ(agent.tick_after(milliseconds(1)), "shepherd: signal t1 9\n");
+  EXPECT_EQ(agent.ended_by_signal("t1", 9),
+            "! Ledger t1 killed (release_by_reached) #2\n"
+            "-> c-10 StatusUpdates [t1 killed (release_by_reached) #2]\n");
+  EXPECT_FALSE(agent.core.next_deadline().wall.has_value());
+}
+
+TEST_F(ReadyAgent, AReleaseByEndsALongerKillAndHoldsAfterARestart) {
+  TaskInfo info = task_info("t1");
+  info.release_by = agent.now.wall + seconds(4);
+  agent.launch(info);
+  agent.started("t1");
+  Agent again(agent_options(), agent.journal);
+  again.shepherd(ShepherdState{1, {{{framework, "t1"}, 100, again.now.wall}}, {}});
+  agent.receive(KillTask{framework, "t1", {}, seconds(60)});
+  agent.tick_after(seconds(3));
+  EXPECT_THAT(agent.tick_after(seconds(1)), testing::HasSubstr("shepherd: signal t1 9\n"));
+  EXPECT_THAT(again.tick_after(seconds(1)), testing::HasSubstr("shepherd: signal t1 15\n"));
+}
+
+TEST_F(ReadyAgent, ALaunchAfterItsReleaseByIsRefused) {
+  TaskInfo info = task_info("t1");
+  info.release_by = agent.now.wall;
+  EXPECT_EQ(agent.launch(info), "-> c-10 StatusUpdates [t1 dropped (release_by_reached)]\n");
+  info.release_by = WallTime{std::numeric_limits<std::int64_t>::min()};
+  EXPECT_EQ(agent.launch(info), "-> c-10 StatusUpdates [t1 dropped (release_by_reached)]\n");
+  info.release_by = WallTime{std::numeric_limits<std::int64_t>::max()};
+  EXPECT_THAT(agent.launch(info), testing::HasSubstr("shepherd: start t1"));
 }
 
 TEST_F(ReadyAgent, ATaskThatCannotStartFailsWithTheReason) {

@@ -198,6 +198,8 @@ class AgentCore {
   void trim_ledger();
   void arm(Instant at);
   void check_task_timers(Now now, AgentActions& out);
+  void check_releases(Now now, AgentActions& out);
+  void arm_release(const TaskInfo& info);
   void check_executors(Now now, AgentActions& out);
   const Executor* executor_on(ConnectionId connection) const;
   void shut_down_executor(Now now, Executor& executor, AgentActions& out);
@@ -240,11 +242,12 @@ class AgentCore {
   std::optional<Instant> reconnect_at_;
   Duration reconnect_after_;
 
-  Resources held_;                   ///< by tasks that are not terminal
-  CpuLoad cpu_load_;                 ///< of the same; without what is 0
-  std::size_t report_bytes_ = 0;     ///< of all tasks_, as a registration would name them
-  std::optional<Instant> timer_at_;  ///< no task's timer is earlier
-  std::vector<TaskStart> starts_;    ///< gathered for flush()
+  Resources held_;                      ///< by tasks that are not terminal
+  CpuLoad cpu_load_;                    ///< of the same; without what is 0
+  std::size_t report_bytes_ = 0;        ///< of all tasks_, as a registration would name them
+  std::optional<Instant> timer_at_;     ///< no task's timer is earlier
+  std::optional<WallTime> release_at_;  ///< no task is to be told earlier that it has to let go
+  std::vector<TaskStart> starts_;       ///< gathered for flush()
   std::vector<SignalTask> signals_;
   std::vector<TaskKey> forgets_;
   std::set<TaskKey> updated_;

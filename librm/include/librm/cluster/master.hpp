@@ -146,7 +146,8 @@ class MasterCore {
     AgentId agent;
     TaskInfo info;
     StatusUpdate latest;
-    bool resources_held = true;  ///< booked in the allocator; false once terminal
+    bool resources_held = true;      ///< booked in the allocator; false once terminal
+    std::optional<Instant> until{};  ///< what its release_by was when it was booked
   };
 
   struct Agent {
@@ -227,14 +228,14 @@ class MasterCore {
   using TaskSet = std::set<std::pair<FrameworkId, TaskId>>;
   AgentId admit_agent(Now now, const RegisterAgent& message, MasterActions& out);
   bool taken(ConnectionId connection, AgentId agent) const;
-  void adopt_reports(Agent& agent, const RegisterAgent& message, bool was_unreachable,
+  void adopt_reports(Now now, Agent& agent, const RegisterAgent& message, bool was_unreachable,
                      MasterActions& out);
   void look_at(Instant t);
   void fail_missing_tasks(Agent& agent, const TaskSet& reported, bool rebooted);
   bool offer_agent(Now now, Agent& agent, MasterActions& out);
   Result<void> enter_allocator(Agent& agent, const Resources& total);
-  Result<void> check_launch(const Framework& framework, const AcceptOffers& accept,
-                            TaskReason& reason) const;
+  Result<void> check_launch(Now now, const Framework& framework, const AcceptOffers& accept,
+                            AgentId agent, TaskReason& reason) const;
   void reject_launch(Framework& framework, const AcceptOffers& accept, AgentId agent,
                      TaskReason reason, const std::string& message);
   void free_task(Task& task);

@@ -109,6 +109,7 @@ LIBRM_DECL void AgentCore::resume(Now now, AgentActions& out) {
     hold_cpus(cpu_load_, task.record);
     if (task.record.incarnation == options_.incarnation) {
       if (task.record.info.fence_after) arm(now.mono + *task.record.info.fence_after);
+      arm_release(task.record.info);
       if (task.record.info.executor) start_executor(now, key, task.record.info);
       continue;
     }
@@ -223,6 +224,7 @@ LIBRM_DECL void AgentCore::on_tick(Now now, AgentActions& out) {
     check_task_timers(now, out);
     check_executors(now, out);
   }
+  if (release_at_ && now.wall >= *release_at_) check_releases(now, out);
 }
 
 LIBRM_DECL Deadline AgentCore::next_deadline() const {
@@ -230,6 +232,7 @@ LIBRM_DECL Deadline AgentCore::next_deadline() const {
   if (reconnect_at_) deadline.at_latest(*reconnect_at_);
   if (connection_) deadline.at_latest(heartbeat_at_);
   if (timer_at_) deadline.at_latest(*timer_at_);
+  if (release_at_) deadline.at_latest(*release_at_);
   return deadline;
 }
 

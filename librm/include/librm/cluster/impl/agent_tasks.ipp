@@ -25,6 +25,14 @@ inline TaskKey executor_process(const TaskKey& task, const ExecutorId& executor)
   return {task.framework, std::string(executor_prefix) + executor + ":" + task.task};
 }
 
+/// When it has to let go, and when it is told so: values from the wire, kept from overflowing.
+inline WallTime release_of(const TaskInfo& info) {
+  return {std::max<std::int64_t>(info.release_by->ns, 0)};
+}
+inline WallTime release_told(const TaskInfo& info) {
+  return release_of(info) - std::clamp(info.kill_grace, Duration{}, seconds(365 * 24 * 3600));
+}
+
 /// Whose process that is; empty where the key is a task's.
 inline ExecutorId executor_of(const TaskKey& key) {
   if (key.task.rfind(executor_prefix, 0) != 0) return {};
@@ -72,6 +80,12 @@ LIBRM_DECL Result<void> AgentCore::admissible(Now now, const LaunchTasks& messag
   if (info.executor) {
     if (Result<void> valid = validate_task_id(info.executor->id); !valid) return valid;
   }
+  reason = TaskReason::release_by_reached;
+  if (info.release_by && now.wall >= detail::release_of(info)) {
+    return fail(ErrorCode::failed_precondition,
+                "task " + info.id + " was to have let go " +
+                    std::to_string(to_ms(now.wall - detail::release_of(info))) + " ms ago");
+  }
   reason = TaskReason::resources_unavailable;
   if (report_bytes_ + piece_size(info) > options_.report_bytes_max) {
     return fail(ErrorCode::resource_exhausted,
@@ -105,6 +119,7 @@ LIBRM_DECL void AgentCore::launch(Now now, FrameworkId framework, const TaskInfo
   report_bytes_ += piece_size(info);
   Task& task = tasks_.at(key);
   if (info.fence_after) arm(lease_until_ + *info.fence_after);
+  arm_release(info);
   if (info.executor) {
     start_executor(now, key, info);
     const Executor& executor = executors_.at({framework, info.executor->id});
@@ -249,6 +264,8 @@ LIBRM_DECL void AgentCore::on_task_ended(Now now, const TaskEnd& end, AgentActio
     if (limit) {
       last.message = "time limit of " + std::to_string(to_ms(*task.record.info.time_limit) / 1000) +
                      " s reached";
+    } else if (task.kill_reason == TaskReason::release_by_reached) {
+      last.message = "its release_by was reached";
     }
   } else if (!end.error.empty()) {
     last.state = TaskState::failed;
@@ -387,6 +404,32 @@ LIBRM_DECL void AgentCore::check_task_timers(Now now, AgentActions& out) {
     } else if (shepherd_ready_ && !task.record.info.executor) {
       signals_.push_back({key, detail::signal_kill});
       task.kill_hard_sent = true;
+    }
+  }
+}
+
+LIBRM_DECL void AgentCore::arm_release(const TaskInfo& info) {
+  if (!info.release_by) return;
+  const WallTime at = detail::release_told(info);
+  release_at_ = std::min(release_at_.value_or(at), at);
+}
+
+/// Others were promised what these hold: a kill that is under way ends by then, too.
+LIBRM_DECL void AgentCore::check_releases(Now now, AgentActions& out) {
+  release_at_.reset();
+  for (auto& [key, task] : tasks_) {
+    const TaskInfo& info = task.record.info;
+    if (!info.release_by || is_terminal(task.record.latest.state)) continue;
+    if (now.wall < detail::release_told(info)) {
+      arm_release(info);
+      continue;
+    }
+    const Duration left = std::max(detail::release_of(info) - now.wall, Duration{});
+    if (!task.kill_at) {
+      kill(now, key, task, left, TaskReason::release_by_reached, out);
+    } else if (now.mono + left < *task.kill_at) {
+      task.kill_at = now.mono + left;
+      arm(*task.kill_at);
     }
   }
 }

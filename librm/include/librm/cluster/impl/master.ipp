@@ -170,7 +170,7 @@ LIBRM_DECL void MasterCore::on_message(Now now, ConnectionId connection,
   agent.last_heard = now.mono;
   agent.available_until = window_start(agent.record, now.wall);
   agent.drain_kills.clear();  // the agent may have forgotten them
-  adopt_reports(agent, message, was_unreachable, out);
+  adopt_reports(now, agent, message, was_unreachable, out);
   // A new id is used once its agent has shown that it knows it: were the answer lost, the agent
   // would ask for another one, and what was launched with the first would wait for ever.
   if (message.agent && !offer_agent(now, agent, out)) return;
@@ -223,7 +223,7 @@ LIBRM_DECL AgentId MasterCore::admit_agent(Now, const RegisterAgent& message, Ma
 }
 
 /// The agent's word about its tasks replaces what was thought of them.
-LIBRM_DECL void MasterCore::adopt_reports(Agent& agent, const RegisterAgent& message,
+LIBRM_DECL void MasterCore::adopt_reports(Now now, Agent& agent, const RegisterAgent& message,
                                           bool was_unreachable, MasterActions& out) {
   std::set<FrameworkId> unwanted;
   for (const TaskReport& report : message.tasks) {
@@ -241,8 +241,12 @@ LIBRM_DECL void MasterCore::adopt_reports(Agent& agent, const RegisterAgent& mes
       former.tasks.erase({report.framework, report.info.id});
       touch(former);
     }
-    task = Task{report.framework, agent.record.agent, report.info, report.latest,
-                !is_terminal(report.latest.state)};
+    task = Task{report.framework,
+                agent.record.agent,
+                report.info,
+                report.latest,
+                !is_terminal(report.latest.state),
+                detail::until_of(now, report.info)};
     task.latest.agent = agent.record.agent;
     agent.tasks.emplace(report.framework, report.info.id);
     // A framework that asked heard "unreachable" even of tasks that this master had not met.
@@ -262,7 +266,8 @@ LIBRM_DECL Result<void> MasterCore::enter_allocator(Agent& agent, const Resource
   std::vector<Allocator::Held> held;
   for (const auto& [framework, id] : agent.tasks) {
     const Task& task = frameworks_.at(framework).tasks.at(id);
-    if (task.resources_held) held.push_back({framework, task.info.role, task.info.resources});
+    if (!task.resources_held) continue;
+    held.push_back({framework, task.info.role, task.info.resources, task.until});
   }
   const AgentRecord& record = agent.record;
   Result<void> added =

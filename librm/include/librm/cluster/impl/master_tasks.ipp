@@ -12,6 +12,34 @@ namespace librm {
 /// What an offer takes in a message, roughly: ports and attributes vary, the limit is far.
 inline constexpr std::size_t offer_bytes = 4096;
 
+namespace detail {
+
+/// When the task will have let go of what it holds, on the master's clock; not before now.
+inline std::optional<Instant> until_of(Now now, const TaskInfo& info) {
+  if (!info.release_by) return std::nullopt;
+  constexpr Duration longest = seconds(100LL * 365 * 24 * 3600);  // what comes by wire may overflow
+  const WallTime end = std::clamp(*info.release_by, now.wall, now.wall + longest);
+  return now.mono + (end - now.wall);
+}
+
+/// Wall clocks are adjusted while an offer travels: who names the very end of a loan means it.
+inline constexpr Duration loan_slack = seconds(1);
+
+inline std::vector<Use> uses_of(Now now, const std::vector<TaskInfo>& tasks,
+                                std::optional<Instant> lent_until) {
+  std::vector<Use> uses;
+  for (const TaskInfo& info : tasks) {
+    std::optional<Instant> until = until_of(now, info);
+    if (until && lent_until && *until - *lent_until <= loan_slack) {
+      until = std::min(*until, *lent_until);
+    }
+    uses.push_back({info.resources, until});
+  }
+  return uses;
+}
+
+}  // namespace detail
+
 // --- offers ---
 
 LIBRM_DECL void MasterCore::on_message(Now now, ConnectionId connection,
@@ -19,23 +47,22 @@ LIBRM_DECL void MasterCore::on_message(Now now, ConnectionId connection,
   Framework* framework = framework_on(connection);
   if (framework == nullptr) return;
   AgentId agent_id;
+  std::optional<Instant> lent_until;
   for (OfferId id : message.offers) {
-    if (const Offer* offer = allocator_->find_offer(id)) agent_id = offer->agent;
+    const Offer* offer = allocator_->find_offer(id);
+    if (offer == nullptr) continue;
+    agent_id = offer->agent;
+    if (offer->lent_until) {
+      lent_until = std::min(lent_until.value_or(*offer->lent_until), *offer->lent_until);
+    }
   }
   TaskReason reason = TaskReason::invalid_offers;
-  Result<void> valid = check_launch(*framework, message, reason);
-  Resources used;
-  for (const TaskInfo& info : message.tasks) used += info.resources;
+  Result<void> valid = check_launch(now, *framework, message, agent_id, reason);
+  const Allocator::Part part{message.offers, detail::uses_of(now, message.tasks, lent_until), {}};
   Result<Acceptance> accepted = fail(ErrorCode::invalid_argument, "");
   if (valid) {
-    accepted = allocator_->accept(message.offers, used, now.mono, message.refuse_for);
+    accepted = allocator_->accept(part, now.mono, message.refuse_for);
     if (!accepted) valid = tl::unexpected<Error>(accepted.error());
-  }
-  if (valid && now.mono >= agents_.at(accepted->agent).lease_until) {
-    reason = TaskReason::lease_expired;
-    valid = fail(ErrorCode::unavailable, "agent " + to_string(accepted->agent) +
-                                             " has not been heard for longer than its lease");
-    allocator_->release(accepted->framework, accepted->agent, accepted->role, used);
   }
   if (!valid) {
     // All or nothing: what is still outstanding of these offers goes back, too.
@@ -51,11 +78,15 @@ LIBRM_DECL void MasterCore::on_message(Now now, ConnectionId connection,
   }
   for (OfferId id : message.offers) offer_owners_.erase(id);
   Agent& agent = agents_.at(accepted->agent);
-  for (const TaskInfo& info : message.tasks) {
-    Task task{accepted->framework, accepted->agent, info,
+  for (std::size_t i = 0; i < message.tasks.size(); ++i) {
+    const TaskInfo& info = message.tasks[i];
+    Task task{accepted->framework,
+              accepted->agent,
+              info,
               master_update(accepted->framework, info.id, accepted->agent, TaskState::staging,
                             TaskReason::none, ""),
-              true};
+              true,
+              part.uses[i].until};
     framework->tasks.emplace(info.id, std::move(task));
     agent.tasks.emplace(accepted->framework, info.id);
   }
@@ -69,8 +100,8 @@ LIBRM_DECL void MasterCore::on_message(Now now, ConnectionId connection,
       });
 }
 
-LIBRM_DECL Result<void> MasterCore::check_launch(const Framework& framework,
-                                                 const AcceptOffers& accept,
+LIBRM_DECL Result<void> MasterCore::check_launch(Now now, const Framework& framework,
+                                                 const AcceptOffers& accept, AgentId agent,
                                                  TaskReason& reason) const {
   std::set<TaskId> ids;
   for (const TaskInfo& info : accept.tasks) {
@@ -102,6 +133,13 @@ LIBRM_DECL Result<void> MasterCore::check_launch(const Framework& framework,
       }
     }
   }
+  const auto host = agents_.find(agent);
+  if (host != agents_.end() && now.mono >= host->second.lease_until) {
+    reason = TaskReason::lease_expired;
+    return fail(ErrorCode::unavailable,
+                "agent " + to_string(agent) + " has not been heard for longer than its lease");
+  }
+  reason = TaskReason::invalid_offers;
   return {};
 }
 
@@ -270,7 +308,8 @@ LIBRM_DECL void MasterCore::free_task(Task& task) {
   if (!task.resources_held) return;
   task.resources_held = false;
   if (agents_.at(task.agent).in_allocator) {
-    allocator_->release(task.framework, task.agent, task.info.role, task.info.resources);
+    allocator_->release(task.framework, task.agent, task.info.role, task.info.resources,
+                        task.until);
   }
 }
 
