@@ -114,6 +114,9 @@ struct Describe {
            (r.status == FrameworkStatus::active ? " active" : " completed");
   }
   std::string operator()(const RoleRecord& r) const { return "Role " + r.role; }
+  std::string operator()(const QuotaRecord& r) const {
+    return "Quota " + r.role + (r.quota ? "" : " removed");
+  }
   std::string operator()(const MaintenanceRecord& r) const {
     return "Maintenance " + std::to_string(r.revision) + " [" +
            join(r.windows, [](const MaintenanceWindow& w) { return w.name; }) + "]";

@@ -97,5 +97,119 @@ TEST_F(Loan, AnAgentsReportSaysWhenItsTasksEnd) {
   EXPECT_EQ(master.core.allocator().earmarks()[0].starts, master.now.mono + seconds(100));
 }
 
+Quota quota(Amounts guarantees, Amounts limits = {}) {
+  return {std::move(guarantees), std::move(limits)};
+}
+const Amounts two_cpus = {{"cpus", Amount::units(2)}};
+const Amounts four_cpus = {{"cpus", Amount::units(4)}};
+
+/// The next leader, after the records that this one wrote.
+Master successor(const Master& master, MasterOptions options = {}) {
+  Master next;
+  next.core = MasterCore{options};
+  next.now = master.now;
+  next.journal.clear();
+  for (const MasterRecord& record : master.journal) next.core.apply(record);
+  next.resume();
+  return next;
+}
+
+TEST(RoleQuota, IsDurableAndTakesBackOffersThatAreInItsWay) {
+  Master m;
+  m.register_agent();
+  m.subscribe();
+  EXPECT_EQ(m.step(SetQuota{1, "prod", quota(two_cpus)}),
+            "! Quota prod\n"
+            "reply ok\n"
+            "-> c-20 RescindOffers 1\n"
+            "-> c-20 Offers [a-1 cpus:2;mem:1000]\n");
+  EXPECT_EQ(m.step(SetQuota{2, "prod", quota(two_cpus)}), "reply ok\n") << "it is so already";
+  EXPECT_EQ(m.step(SetQuota{3, "prod", std::nullopt}),
+            "! Quota prod removed\n"
+            "reply ok\n"
+            "-> c-20 Offers [a-1 cpus:2]\n");
+  EXPECT_EQ(m.step(SetQuota{4, "prod", std::nullopt}), "reply ok\n");
+}
+
+TEST_F(RunningMaster, AQuotaBelowWhatIsUsedIsRefusedUnlessForced) {
+  const Quota none = quota({}, {{"cpus", Amount{500}}});
+  Subscribe message;
+  message.info.roles = {"dev"};
+  master.receive(other_framework, message);
+  TaskInfo info = task_info("t2");
+  info.role = "dev";
+  AcceptOffers accept;
+  master.step(Closed{framework_connection});
+  accept.offers = {master.core.allocator().offers_of(FrameworkId{2}).front()->id};
+  accept.tasks = {info};
+  ASSERT_THAT(master.receive(other_framework, accept), HasSubstr("LaunchTasks"));
+  EXPECT_EQ(master.step(SetQuota{1, "dev", none}),
+            "reply role dev: cpus: limit 0.5 is below the 1 in use\n");
+  EXPECT_THAT(master.step(SetQuota{1, "dev", none, true}), HasSubstr("! Quota dev\nreply ok"));
+  EXPECT_EQ(master.step(SetQuota{1, "*", none}),
+            "reply role *: what everybody may use has no quota\n");
+}
+
+TEST(RoleQuota, ComesBackAfterAStartEvenWhereItIsBrokenOrAParentWasLowered) {
+  Master m;
+  m.register_agent();
+  m.step(SetQuota{1, "eng/db", quota(four_cpus)});
+  m.step(SetQuota{1, "eng", quota({}, two_cpus), true});
+  ASSERT_EQ(m.core.quotas().size(), 2u);
+  const Master next = successor(m);
+  std::map<std::string, std::optional<Quota>> restored;
+  for (const auto& role : next.core.allocator().roles()) restored[role.role] = role.quota;
+  EXPECT_EQ(restored["eng/db"], quota(four_cpus));
+  EXPECT_EQ(restored["eng"], quota({}, two_cpus));
+  EXPECT_EQ(next.core.snapshot().size(), 4u) << "epoch, agent, two quotas";
+}
+
+TEST(RoleQuota, OffersWaitAfterAStartUntilMostKnownAgentsAreBack) {
+  Master m;
+  m.register_agent();
+  m.register_agent({}, {}, other_agent);
+  m.step(SetQuota{1, "prod", quota(two_cpus)});
+  Master next = successor(m);
+  next.subscribe();
+  EXPECT_EQ(next.register_agent({}, AgentId{1}), "-> c-10 AgentRegistered a-1 epoch 2\n");
+  ASSERT_TRUE(next.core.recovery());
+  EXPECT_EQ(next.core.recovery()->back, 1u);
+  EXPECT_EQ(next.core.recovery()->needed, 2u);
+  EXPECT_THAT(next.register_agent({}, AgentId{2}, other_agent), HasSubstr("Offers [a-"));
+  EXPECT_FALSE(next.core.recovery());
+}
+
+TEST(RoleQuota, OffersWaitNoLongerThanAgentsHaveToReturn) {
+  Master m;
+  m.register_agent();
+  m.register_agent({}, {}, other_agent);
+  m.step(SetQuota{1, "prod", quota(two_cpus)});
+  Master next = successor(m);
+  next.subscribe();
+  next.register_agent({}, AgentId{1});
+  EXPECT_EQ(next.core.recovery()->until, next.now.mono + MasterOptions{}.agent_return_timeout);
+  next.now.mono = next.now.mono + seconds(50);
+  next.receive(agent_connection, AgentHeartbeat{2});
+  EXPECT_THAT(next.tick_after(seconds(10)), HasSubstr("Offers [a-1 cpus:2;mem:1000]"));
+}
+
+TEST(RoleQuota, WithoutAnyNothingWaitsAfterAStart) {
+  Master m;
+  m.register_agent();
+  m.register_agent({}, {}, other_agent);
+  Master next = successor(m);
+  EXPECT_FALSE(next.core.recovery());
+  next.subscribe();
+  EXPECT_THAT(next.register_agent({}, AgentId{1}), HasSubstr("Offers [a-1"));
+}
+
+TEST(RoleWeight, OfADefaultIsForgotten) {
+  Master m;
+  EXPECT_EQ(m.step(SetRoleWeight{1, "prod", 2000}), "! Role prod\nreply ok\n");
+  EXPECT_EQ(m.core.snapshot().size(), 2u);
+  m.step(SetRoleWeight{1, "prod", 1000});
+  EXPECT_EQ(m.core.snapshot().size(), 1u) << "the epoch alone";
+}
+
 }  // namespace
 }  // namespace librm::test

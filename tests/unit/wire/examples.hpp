@@ -193,6 +193,8 @@ inline std::vector<MasterRecord> master_records() {
                          Drain{DrainMode::requeue, seconds(5), WallTime{3}},
                          "new kernel",
                          WallTime{2}},
+      QuotaRecord{"eng",
+                  Quota{{{"cpus", Amount::units(4)}}, {{"cpus", Amount{8500}}, {"gpus", {}}}}},
   };
 }
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "librm/alloc/offer.hpp"
+#include "librm/alloc/quota.hpp"
 #include "librm/base/config.hpp"
 #include "librm/base/id.hpp"
 #include "librm/base/time.hpp"
@@ -36,7 +37,16 @@ struct MarkAgentGone {
 struct SetRoleWeight {
   std::uint64_t request = 0;
   std::string role;
-  std::int64_t weight_milli = 1000;
+  std::int64_t weight_milli = 1000;  ///< that is what a role has where nothing was said
+};
+
+/// Sets what a role is sure of and what it gets at most, or takes that away. Offers that are in the
+/// way are rescinded; what runs goes on, and keeps what it holds.
+struct SetQuota {
+  std::uint64_t request = 0;
+  std::string role;
+  std::optional<Quota> quota{};  ///< empty: none
+  bool force = false;            ///< even where it is broken at once: see Allocator::set_quota
 };
 
 /// Replaces all windows of maintenance.
@@ -67,7 +77,7 @@ struct ControlAgent {
 };
 
 using MasterEvent = std::variant<Tick, Received, Closed, StorageLow, MarkAgentGone, SetRoleWeight,
-                                 SetMaintenance, ControlAgent>;
+                                 SetMaintenance, ControlAgent, SetQuota>;
 
 // --- what a master wants done ---
 
@@ -90,6 +100,10 @@ struct MasterOptions {
   /// After a start, the time that known agents have to return before they count as silent.
   Duration agent_return_timeout = seconds(60);
   Duration offer_timeout = seconds(30);
+  /// After a start, while a role has a quota, nothing is offered before so many of the known agents
+  /// are back, or agent_return_timeout is over: what is guaranteed is not known to be unmet, and
+  /// what is used not to be within a limit, while most agents have not said what they have. 0..100.
+  std::uint32_t quota_return_percent = 80;
   /// A framework that answered an inverse offer is not asked again sooner.
   Duration inverse_offer_interval = seconds(5);
 };
@@ -103,7 +117,8 @@ struct MasterOptions {
 /// go to the framework, its acknowledgement back to the agent; a terminal update frees the
 /// resources, which are offered anew.
 ///
-/// What it remembers durably is small: epochs, agents, framework ids, role weights, maintenance.
+/// What it remembers durably is small: epochs, agents, framework ids, weights and quotas of roles,
+/// maintenance.
 /// Tasks and offers are rebuilt when agents and frameworks return, so a crash loses none of them.
 ///
 /// Whom it believes: an agent's report about its tasks replaces what the master thought. A launch
@@ -189,6 +204,16 @@ class MasterCore {
   const Allocator& allocator() const { return *allocator_; }
   bool storage_low() const { return storage_low_; }
   const MaintenanceRecord& maintenance() const { return maintenance_; }
+  const std::map<std::string, Quota>& quotas() const { return quotas_; }
+
+  /// Why nothing is offered yet after a start; empty: offers are made.
+  struct Recovery {
+    std::size_t known = 0;  ///< agents when this master started
+    std::size_t back = 0;   ///< of these, with those that are given up
+    std::size_t needed = 0;
+    Instant until;  ///< then it ends in any case
+  };
+  const std::optional<Recovery>& recovery() const { return recovery_; }
   /// What draining the agent so would mean now; of a draining agent, what is left of it. Fails
   /// with not_found or invalid_argument.
   Result<DrainPlan> plan_drain(AgentId agent, const Drain& drain, WallTime now) const;
@@ -216,6 +241,7 @@ class MasterCore {
   void on_tick(Now, MasterActions&);
   void on_mark_agent_gone(Now, const MarkAgentGone&, MasterActions&);
   void on_set_role_weight(const SetRoleWeight&, MasterActions&);
+  void on_set_quota(const SetQuota&, MasterActions&);
   void on_set_maintenance(Now, const SetMaintenance&, MasterActions&);
   void on_control_agent(Now, const ControlAgent&, MasterActions&);
 
@@ -251,6 +277,11 @@ class MasterCore {
   void send_offers(Now now, std::vector<Offer> made, MasterActions& out);
   void check_silence(Now now, MasterActions& out);
   bool returning(const Agent& agent) const;
+  // master_roles.ipp
+  void restore_roles(Now now);
+  Result<void> set_quota(const SetQuota& event, MasterActions& out);
+  void came_back(AgentId agent);
+  bool recovering(Now now);
   // master_maintenance.ipp
   Result<void> set_windows(Now now, const SetMaintenance& event, MasterActions& out);
   Result<AgentService> next_service(const Agent& agent, const ControlAgent& event) const;
@@ -292,6 +323,9 @@ class MasterCore {
   std::map<AgentId, Agent> agents_;
   std::map<FrameworkId, Framework> frameworks_;
   std::map<std::string, std::int64_t> weights_;
+  std::map<std::string, Quota> quotas_;
+  std::optional<Recovery> recovery_;
+  std::set<AgentId> awaited_;  ///< of the recovery
   std::map<ConnectionId, AgentId> agent_connections_;
   std::map<ConnectionId, FrameworkId> framework_connections_;
   std::map<OfferId, FrameworkId> offer_owners_;

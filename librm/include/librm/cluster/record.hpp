@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "librm/alloc/quota.hpp"
 #include "librm/base/id.hpp"
 #include "librm/base/time.hpp"
 #include "librm/cluster/maintenance.hpp"
@@ -56,10 +57,18 @@ struct FrameworkRecord {
   bool operator==(const FrameworkRecord&) const = default;
 };
 
+/// Its weight; one of 1000 is as if it had none.
 struct RoleRecord {
   std::string role;
   std::int64_t weight_milli = 1000;
   bool operator==(const RoleRecord&) const = default;
+};
+
+/// Empty: it has none any more.
+struct QuotaRecord {
+  std::string role;
+  std::optional<Quota> quota;
+  bool operator==(const QuotaRecord&) const = default;
 };
 
 /// All that is planned. It is replaced as a whole: who changes it names the revision that he saw.
@@ -80,7 +89,7 @@ struct AgentServiceRecord {
 };
 
 using MasterRecord = std::variant<EpochRecord, AgentRecord, FrameworkRecord, RoleRecord,
-                                  MaintenanceRecord, AgentServiceRecord>;
+                                  MaintenanceRecord, AgentServiceRecord, QuotaRecord>;
 
 // --- the agent's stream ---
 

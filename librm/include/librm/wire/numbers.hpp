@@ -68,6 +68,7 @@ LIBRM_WIRE_NUMBER(FrameworkRecord, 3);
 LIBRM_WIRE_NUMBER(RoleRecord, 4);
 LIBRM_WIRE_NUMBER(MaintenanceRecord, 5);
 LIBRM_WIRE_NUMBER(AgentServiceRecord, 6);
+LIBRM_WIRE_NUMBER(QuotaRecord, 7);
 
 // Records of the agent's stream.
 LIBRM_WIRE_NUMBER(AgentIdentityRecord, 1);

@@ -7,6 +7,7 @@
 #include "librm/alloc/allocator.hpp"
 #include "librm/base/check.hpp"
 #include "librm/cluster/impl/master_maintenance.ipp"
+#include "librm/cluster/impl/master_roles.ipp"
 #include "librm/cluster/impl/master_tasks.ipp"
 #include "librm/cluster/master.hpp"
 
@@ -44,6 +45,8 @@ LIBRM_DECL void MasterCore::step(Now now, const MasterEvent& event, MasterAction
     on_mark_agent_gone(now, *gone, out);
   } else if (const auto* weight = std::get_if<SetRoleWeight>(&event)) {
     on_set_role_weight(*weight, out);
+  } else if (const auto* quota = std::get_if<SetQuota>(&event)) {
+    on_set_quota(*quota, out);
   } else if (const auto* windows = std::get_if<SetMaintenance>(&event)) {
     on_set_maintenance(now, *windows, out);
   } else if (const auto* control = std::get_if<ControlAgent>(&event)) {
@@ -64,6 +67,10 @@ LIBRM_DECL void MasterCore::apply(const MasterRecord& record) {
     framework_id_last_ = std::max(framework_id_last_, framework->framework.value);
   } else if (const auto* role = std::get_if<RoleRecord>(&record)) {
     weights_[role->role] = role->weight_milli;
+    if (role->weight_milli == RoleRecord{}.weight_milli) weights_.erase(role->role);
+  } else if (const auto* quota = std::get_if<QuotaRecord>(&record)) {
+    quotas_.erase(quota->role);
+    if (quota->quota) quotas_[quota->role] = *quota->quota;
   } else if (const auto* maintenance = std::get_if<MaintenanceRecord>(&record)) {
     maintenance_ = *maintenance;
   } else if (const auto* service = std::get_if<AgentServiceRecord>(&record)) {
@@ -75,6 +82,7 @@ LIBRM_DECL std::vector<MasterRecord> MasterCore::snapshot() const {
   std::vector<MasterRecord> records;
   records.push_back(EpochRecord{epoch_});
   for (const auto& [role, weight] : weights_) records.push_back(RoleRecord{role, weight});
+  for (const auto& [role, quota] : quotas_) records.push_back(QuotaRecord{role, quota});
   for (const auto& [id, framework] : frameworks_) records.push_back(framework.record);
   for (const auto& [id, agent] : agents_) {
     records.push_back(agent.record);
@@ -93,7 +101,7 @@ LIBRM_DECL void MasterCore::resume(Now now, MasterActions& out) {
   // An offer of an earlier epoch must never be mistaken for one of ours.
   allocator.first_offer = OfferId{(std::uint64_t{epoch_} << 32) + 1};
   allocator_ = std::make_unique<Allocator>(allocator);
-  for (const auto& [role, weight] : weights_) (void)allocator_->set_weight(role, weight);
+  restore_roles(now);
   for (auto& [id, framework] : frameworks_) {
     if (framework.record.status != FrameworkStatus::active) continue;
     framework.failover_deadline = now.mono + framework.record.info.failover_timeout;
@@ -274,6 +282,7 @@ LIBRM_DECL Result<void> MasterCore::enter_allocator(Agent& agent, const Resource
       allocator_->add_agent(record.agent, record.hostname, total, record.attributes, held);
   agent.in_allocator = added.has_value();
   if (!added) return added;
+  came_back(record.agent);
   allocator_->set_available_until(record.agent, agent.available_until);
   if (agent.service.service != AgentService::normal || !agent.connection) {
     (void)allocator_->deactivate_agent(record.agent);
@@ -355,6 +364,7 @@ LIBRM_DECL void MasterCore::on_mark_agent_gone(Now, const MarkAgentGone& event,
   AgentRecord record = agent.record;
   record.status = AgentStatus::gone;
   persist(record, out);
+  came_back(event.agent);  // it is not waited for any more
   const TaskSet tasks = agent.tasks;
   std::set<FrameworkId> concerned;
   for (const auto& [framework, id] : tasks) {
@@ -526,14 +536,9 @@ LIBRM_DECL Deadline MasterCore::next_deadline() const {
   if (check_at_) deadline.at_latest(*check_at_);
   if (maintenance_at_) deadline.at_latest(*maintenance_at_);
   if (inverse_at_) deadline.at_latest(*inverse_at_);
+  if (recovery_) deadline.at_latest(recovery_->until);
   if (auto next = allocator_->next_deadline()) deadline.at_latest(*next);
   return deadline;
-}
-
-LIBRM_DECL void MasterCore::on_set_role_weight(const SetRoleWeight& event, MasterActions& out) {
-  Result<void> set = allocator_->set_weight(event.role, event.weight_milli);
-  if (set) persist(RoleRecord{event.role, event.weight_milli}, out);
-  out.output(Reply{event.request, std::move(set)});
 }
 
 LIBRM_DECL void MasterCore::persist(MasterRecord record, MasterActions& out) {

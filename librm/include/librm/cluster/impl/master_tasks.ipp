@@ -239,7 +239,8 @@ LIBRM_DECL void MasterCore::flush(Now now, MasterActions& out) {
   for (const Offer& offer : allocator_->expire(now.mono)) expired.push_back(offer.id);
   rescind_all(expired);
   maintain(now, out);
-  std::vector<Offer> made = allocator_->run(now);
+  std::vector<Offer> made;
+  if (!recovering(now)) made = allocator_->run(now);
   rescind_all(allocator_->take_rescinded());
   std::map<ConnectionId, Outbox> outboxes = std::exchange(outboxes_, {});
   for (auto& [to, outbox] : outboxes) {
