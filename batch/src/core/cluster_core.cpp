@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "librm/base/check.hpp"
+#include "librm/resource/operation.hpp"
 
 namespace batch {
 
@@ -116,6 +117,7 @@ void ClusterCore::take(librm::MasterActions& actions, Actions& out) {
       // All that the cluster's shape is made of is in these, so it cannot change without.
       if (std::holds_alternative<librm::AgentRecord>(*record) ||
           std::holds_alternative<librm::AgentServiceRecord>(*record) ||
+          std::holds_alternative<librm::ReservationsRecord>(*record) ||
           std::holds_alternative<librm::MaintenanceRecord>(*record)) {
         shape_changed_ = true;
       }
@@ -180,7 +182,9 @@ void ClusterCore::tell_shape() {
   for (const auto& [id, agent] : master_.agents()) {
     const librm::AgentRecord& record = agent.record;
     if (record.status == librm::AgentStatus::gone) continue;
-    shape.nodes.push_back({id, record.hostname, record.attributes, record.total,
+    // With what was reserved since its start, also while it is away.
+    librm::Resources total = librm::restore(record.total, agent.made, {}).total;
+    shape.nodes.push_back({id, record.hostname, record.attributes, std::move(total),
                            record.status == librm::AgentStatus::admitted,
                            out_of_service(agent.service), agent.available_until});
   }

@@ -160,6 +160,12 @@ TEST_F(ReadyAgent, ALaunchBeyondItsResourcesIsRefused) {
             "-> c-10 StatusUpdates [t2 dropped (resources_unavailable)]\n");
 }
 
+TEST_F(ReadyAgent, WhatWasReservedWhileItRunsIsOfItsResources) {
+  EXPECT_THAT(agent.launch(task_info("t1", "cpus(+eng):3")), testing::HasSubstr("start t1"));
+  EXPECT_EQ(agent.launch(task_info("t2", "cpus:2")),
+            "-> c-10 StatusUpdates [t2 dropped (resources_unavailable)]\n");
+}
+
 TEST_F(ReadyAgent, TheLeaseCountsFromTheSendingOfTheHeartbeat) {
   agent.tick_after(seconds(5));
   const Instant sent = agent.now.mono;

@@ -114,6 +114,9 @@ struct Describe {
            (r.status == FrameworkStatus::active ? " active" : " completed");
   }
   std::string operator()(const RoleRecord& r) const { return "Role " + r.role; }
+  std::string operator()(const ReservationsRecord& r) const {
+    return "Reservations " + to_string(r.agent) + " " + to_string(r.made);
+  }
   std::string operator()(const QuotaRecord& r) const {
     return "Quota " + r.role + (r.quota ? "" : " removed");
   }

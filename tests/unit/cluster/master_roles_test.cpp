@@ -203,6 +203,117 @@ TEST(RoleQuota, WithoutAnyNothingWaitsAfterAStart) {
   EXPECT_THAT(next.register_agent({}, AgentId{1}), HasSubstr("Offers [a-1"));
 }
 
+Operation reserve(std::string_view what, const std::string& role) {
+  return {OperationKind::reserve, Resources::parse(what).value(), {role, true, "", {}}, {}};
+}
+Operation unreserve(std::string_view what, const std::string& role) {
+  return {OperationKind::unreserve, Resources::parse(what).value(), {role, true, "", {}}, {}};
+}
+Operation volume(OperationKind kind, std::string_view what) {
+  return {kind, Resources::parse(what).value(), {}, {"v", false, ""}};
+}
+
+std::string total_of(const Master& master, AgentId agent = AgentId{1}) {
+  return to_string(*master.core.allocator().agent(agent)->total);
+}
+
+TEST(Reservations, AreDurableBeforeTheAnswerAndTakeOffersBack) {
+  Master m;
+  m.register_agent();
+  m.subscribe();
+  EXPECT_EQ(m.step(OperateOnAgent{1, AgentId{1}, reserve("cpus:3", "prod")}),
+            "! Reservations a-1 cpus(+prod):3\n"
+            "reply ok\n"
+            "-> c-20 RescindOffers 1\n"
+            "-> c-20 Offers [a-1 cpus:1;mem:1000]\n");
+  EXPECT_EQ(m.step(OperateOnAgent{1, AgentId{1}, reserve("cpus:3", "prod")}),
+            "reply agent a-1: reserve: cpus: need 3, free 1\n");
+  EXPECT_EQ(m.step(OperateOnAgent{1, AgentId{2}, reserve("cpus:3", "prod")}),
+            "reply agent a-2: no such agent\n");
+  EXPECT_EQ(m.step(OperateOnAgent{1, AgentId{1}, unreserve("cpus(+prod):3", "prod")}),
+            "! Reservations a-1 \n"
+            "reply ok\n"
+            "-> c-20 Offers [a-1 cpus:3]\n");
+}
+
+TEST_F(RunningMaster, WhatATaskHoldsIsNotReserved) {
+  EXPECT_EQ(master.step(OperateOnAgent{1, AgentId{1}, reserve("cpus:4", "prod")}),
+            "reply agent a-1: cpus: need 4, 3 are not in use\n");
+}
+
+TEST(Reservations, ComeBackWithTheAgentAlsoToANewMaster) {
+  Master m;
+  m.register_agent();
+  m.step(OperateOnAgent{1, AgentId{1}, reserve("cpus:3", "prod")});
+  m.register_agent({}, AgentId{1}, ConnectionId{12});
+  EXPECT_EQ(total_of(m), "cpus:1;cpus(+prod):3;mem:1000");
+  Master next = successor(m);
+  EXPECT_EQ(next.step(OperateOnAgent{1, AgentId{1}, reserve("cpus:1", "prod")}),
+            "reply agent a-1 (host) is away; what is reserved there can be changed when it is "
+            "back\n");
+  next.register_agent({}, AgentId{1});
+  EXPECT_EQ(total_of(next), "cpus:1;cpus(+prod):3;mem:1000");
+  EXPECT_EQ(next.core.snapshot().size(), 3u) << "epoch, agent, reservations";
+}
+
+TEST(Reservations, ThatNoLongerFitAreKeptAsFarAsTheyDoAndTriedAgain) {
+  Master m;
+  m.register_agent();
+  m.step(OperateOnAgent{1, AgentId{1}, reserve("cpus:3", "prod")});
+  RegisterAgent smaller;
+  smaller.agent = AgentId{1};
+  smaller.incarnation = Incarnation{8};
+  smaller.total = Resources::parse("cpus:2;mem:1000").value();
+  m.receive(ConnectionId{12}, smaller);
+  EXPECT_EQ(total_of(m), "cpus(+prod):2;mem:1000");
+  EXPECT_EQ(to_string(m.core.agents().at(AgentId{1}).missing), "cpus(+prod):1");
+  m.step(OperateOnAgent{1, AgentId{1}, reserve("mem:10", "prod")});
+  m.register_agent({}, AgentId{1}, ConnectionId{13}, Incarnation{9});
+  EXPECT_EQ(total_of(m), "cpus:1;cpus(+prod):3;mem:990;mem(+prod):10");
+  m.receive(ConnectionId{14}, smaller);
+  EXPECT_EQ(m.step(OperateOnAgent{1, AgentId{1}, unreserve("cpus(+prod):1", "prod")}),
+            "! Reservations a-1 cpus(+prod):2;mem(+prod):10\n"
+            "reply ok\n")
+      << "what is lost is given up";
+  EXPECT_TRUE(m.core.agents().at(AgentId{1}).missing.empty());
+}
+
+TEST(Reservations, WhatTheAgentWasStartedWithIsNotUndone) {
+  Master m;
+  RegisterAgent message;
+  message.hostname = "host";
+  message.total = Resources::parse("cpus:4;disk(eng)[v]:5").value();
+  m.receive(agent_connection, message);
+  m.receive(agent_connection, AgentHeartbeat{1});
+  EXPECT_EQ(m.step(OperateOnAgent{1, AgentId{1},
+                                  volume(OperationKind::destroy_volume, "disk(eng)[v]:5")}),
+            "reply agent a-1: disk(eng)[v]:5 is what it was started with, and changed only by "
+            "another start\n");
+}
+
+TEST(Reservations, OfAFrameworkAreMadeWithItsLaunch) {
+  Master m;
+  m.register_agent();
+  Subscribe message;
+  message.info.roles = {"eng"};
+  m.receive(framework_connection, message);
+  TaskInfo info = task_info("t1", "cpus(+eng):1;mem:10");
+  info.role = "eng";
+  AcceptOffers accept;
+  accept.offers = {m.core.allocator().offers_of(FrameworkId{1}).front()->id};
+  accept.tasks = {info};
+  accept.operations = {reserve("cpus:2", "eng")};
+  EXPECT_EQ(m.receive(framework_connection, accept),
+            "! Reservations a-1 cpus(+eng):2\n"
+            "-> c-10 LaunchTasks boot-7 [t1]\n"
+            "-> c-20 Offers [a-1 cpus:2;cpus(+eng):1;mem:990]\n");
+  accept.offers = {m.core.allocator().offers_of(FrameworkId{1}).front()->id};
+  accept.tasks.clear();
+  accept.operations = {reserve("cpus:1", "prod")};
+  EXPECT_THAT(m.receive(framework_connection, accept),
+              HasSubstr("FrameworkError reserve cpus:1 for +prod: it is offered to role eng"));
+}
+
 TEST(RoleWeight, OfADefaultIsForgotten) {
   Master m;
   EXPECT_EQ(m.step(SetRoleWeight{1, "prod", 2000}), "! Role prod\nreply ok\n");

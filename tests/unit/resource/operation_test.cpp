@@ -45,6 +45,42 @@ TEST(Reserve, PushesADynamicLayer) {
             "cpus:1;cpus(+eng):2;cpus(+eng@al):1");
 }
 
+std::string again(std::string_view reported, std::string_view made, std::string_view held = "") {
+  const Restored restored = restore(resources(reported), resources(made), resources(held));
+  return to_string(restored.total) +
+         (restored.missing.empty() ? "" : " without " + to_string(restored.missing));
+}
+
+TEST(Restore, MakesAgainWhatOperationsMade) {
+  EXPECT_EQ(again("cpus:8;disk(eng):10", "cpus(+eng):2;disk(eng>+eng/db)[v]:4"),
+            "cpus:6;cpus(+eng):2;disk(eng):6;disk(eng>+eng/db)[v]:4");
+  EXPECT_EQ(again("ports:[1-9];disks:{a,b}", "ports(+eng):[2-3];disks(+eng):{b}"),
+            "disks:{a};disks(+eng):{b};ports:[1-1,4-9];ports(+eng):[2-3]");
+  EXPECT_EQ(again("cpus:6;cpus(+eng):2", "cpus(+eng):2"), "cpus:6;cpus(+eng):2")
+      << "the agent says so itself";
+}
+
+TEST(Restore, KeepsWhatIsThereAndVolumesWholeOrNotAtAll) {
+  EXPECT_EQ(again("cpus:3", "cpus(+eng):4"), "cpus(+eng):3 without cpus(+eng):1");
+  EXPECT_EQ(again("ports:[1-2]", "ports(+eng):[2-3]"),
+            "ports:[1-1];ports(+eng):[2-2] without ports(+eng):[3-3]");
+  EXPECT_EQ(again("disk:9", "disk(+eng):2;disk(+eng)[v]:8"),
+            "disk(+eng):1;disk(+eng)[v]:8 without disk(+eng):1");
+  EXPECT_EQ(again("disk:7", "disk(+eng)[v]:8"), "disk:7 without disk(+eng)[v]:8");
+  EXPECT_EQ(again("cpus:7", "gpus(+eng):1"), "cpus:7 without gpus(+eng):1");
+}
+
+TEST(Restore, TakesNothingFromTasks) {
+  EXPECT_EQ(again("cpus:8", "cpus(+eng):4", "cpus:6"), "cpus:6;cpus(+eng):2 without cpus(+eng):2");
+  EXPECT_EQ(again("cpus:8", "cpus(+eng):4", "cpus:4;cpus(+eng):4"), "cpus:4;cpus(+eng):4");
+}
+
+TEST(AsStarted, CountsASharedVolumeOnce) {
+  EXPECT_EQ(to_string(as_started(resources(
+                "cpus:1;cpus(+eng):2;disk(eng>+eng/db)[v]:4;disk(eng)[s&]:3;disk(eng)[s&]:3"))),
+            "cpus:3;disk(eng):7");
+}
+
 TEST(Reserve, CountsAsDynamicWhateverItSays) {
   Operation operation = reserve("cpus:2", "eng");
   operation.reservation.dynamic = false;

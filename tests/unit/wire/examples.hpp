@@ -70,6 +70,19 @@ inline StatusUpdate status_update() {
 
 inline FrameworkInfo framework_info() { return {"batch", "root", {"*", "eng"}, seconds(600)}; }
 
+inline Operation reserve() {
+  return {OperationKind::reserve,
+          Resources::parse("cpus:2;mem(eng):64").value(),
+          {"eng/etl", true, "alice", {{"tier", "gold"}}},
+          {}};
+}
+inline Operation create_volume() {
+  return {OperationKind::create_volume,
+          Resources::parse("disk(eng>+eng/etl):10").value(),
+          {},
+          {"db1", true, "alice"}};
+}
+
 inline Demand demand() {
   Demand demand;
   demand.id = {5};
@@ -125,7 +138,7 @@ inline std::vector<Message> messages() {
       AcknowledgeUpdates{{UpdateAck{{3}, "42.1.1", {17}, 2}}},
       ShutdownFramework{{3}},
       Subscribe{{3}, framework_info()},
-      AcceptOffers{{{8}, {9}}, {task_info()}, seconds(5)},
+      AcceptOffers{{{8}, {9}}, {task_info()}, seconds(5), {reserve(), create_volume()}},
       DeclineOffers{{{8}}, seconds(5), "nothing waits"},
       ReviveOffers{{"*", "eng"}},
       SuppressOffers{{"eng"}},
@@ -193,6 +206,7 @@ inline std::vector<MasterRecord> master_records() {
                          Drain{DrainMode::requeue, seconds(5), WallTime{3}},
                          "new kernel",
                          WallTime{2}},
+      ReservationsRecord{{17}, Resources::parse("cpus(+eng@al):2;disk(eng)[db&]:4").value()},
       QuotaRecord{"eng",
                   Quota{{{"cpus", Amount::units(4)}}, {{"cpus", Amount{8500}}, {"gpus", {}}}}},
   };

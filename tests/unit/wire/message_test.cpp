@@ -70,7 +70,7 @@ TEST(MessageCodec, ResourcesAreCanonicalAfterwards) {
   ASSERT_NE(range, std::string::npos);
   payload[range + 2] = 1;
   EXPECT_EQ(decode_message(header_of(frame), payload).error().message,
-            "number 12 (AcceptOffers), version 1: decode: range: begin 96536 after end 31005");
+            "number 12 (AcceptOffers), version 2: decode: range: begin 96536 after end 31005");
 }
 
 TEST(MessageCodec, HostileCountsAreRefusedInEveryPlace) {

@@ -49,6 +49,15 @@ struct SetQuota {
   bool force = false;            ///< even where it is broken at once: see Allocator::set_quota
 };
 
+/// Reserves, unreserves, makes or destroys a volume of what no task holds there; offers of it are
+/// rescinded. The agent has to be there, except to give up what it has lost.
+struct OperateOnAgent {
+  std::uint64_t request = 0;
+  AgentId agent;
+  Operation operation;  ///< at most operation_bytes_max as text
+};
+inline constexpr std::size_t operation_bytes_max = 64 << 10;
+
 /// Replaces all windows of maintenance.
 struct SetMaintenance {
   std::uint64_t request = 0;
@@ -77,7 +86,7 @@ struct ControlAgent {
 };
 
 using MasterEvent = std::variant<Tick, Received, Closed, StorageLow, MarkAgentGone, SetRoleWeight,
-                                 SetMaintenance, ControlAgent, SetQuota>;
+                                 SetMaintenance, ControlAgent, SetQuota, OperateOnAgent>;
 
 // --- what a master wants done ---
 
@@ -117,8 +126,8 @@ struct MasterOptions {
 /// go to the framework, its acknowledgement back to the agent; a terminal update frees the
 /// resources, which are offered anew.
 ///
-/// What it remembers durably is small: epochs, agents, framework ids, weights and quotas of roles,
-/// maintenance.
+/// What it remembers durably is small: epochs, agents, what was reserved of them, framework ids,
+/// weights and quotas of roles, maintenance.
 /// Tasks and offers are rebuilt when agents and frameworks return, so a crash loses none of them.
 ///
 /// Whom it believes: an agent's report about its tasks replaces what the master thought. A launch
@@ -174,6 +183,8 @@ class MasterCore {
     std::set<std::pair<FrameworkId, TaskId>> tasks;
     bool in_allocator = false;  ///< its resources are; false before it returned
     AgentServiceRecord service;
+    Resources made;     ///< by operations, with what is missing
+    Resources missing;  ///< of these, what it did not have when it registered; tried again then
     std::optional<WallTime> available_until;               ///< when its next window begins
     std::set<std::pair<FrameworkId, TaskId>> drain_kills;  ///< told in this session
   };
@@ -242,6 +253,7 @@ class MasterCore {
   void on_mark_agent_gone(Now, const MarkAgentGone&, MasterActions&);
   void on_set_role_weight(const SetRoleWeight&, MasterActions&);
   void on_set_quota(const SetQuota&, MasterActions&);
+  void on_operate(const OperateOnAgent&, MasterActions&);
   void on_set_maintenance(Now, const SetMaintenance&, MasterActions&);
   void on_control_agent(Now, const ControlAgent&, MasterActions&);
 
@@ -282,6 +294,9 @@ class MasterCore {
   Result<void> set_quota(const SetQuota& event, MasterActions& out);
   void came_back(AgentId agent);
   bool recovering(Now now);
+  Result<void> operate(const OperateOnAgent& event, MasterActions& out);
+  Result<Resources> check_operations(const Agent& agent,
+                                     const std::vector<Operation>& operations) const;
   // master_maintenance.ipp
   Result<void> set_windows(Now now, const SetMaintenance& event, MasterActions& out);
   Result<AgentService> next_service(const Agent& agent, const ControlAgent& event) const;

@@ -14,6 +14,7 @@
 #include "librm/base/time.hpp"
 #include "librm/cluster/task.hpp"
 #include "librm/resource/attributes.hpp"
+#include "librm/resource/operation.hpp"
 #include "librm/resource/resources.hpp"
 
 // To add a message: a struct here, its place in Message, its number and fields in
@@ -141,11 +142,16 @@ struct Subscribe {
   bool operator==(const Subscribe&) const = default;
 };
 
+inline constexpr std::size_t operations_max = 64;
+
 /// Launches on accepted offers, all or nothing. What of the offers is left comes back.
 struct AcceptOffers {
   std::vector<OfferId> offers;  ///< of one agent and role
   std::vector<TaskInfo> tasks;
   Duration refuse_for;  ///< filter for what is left
+  /// Done in this order with what is offered, before the tasks take theirs of it; for the offers'
+  /// role or one below it. At most operations_max.
+  std::vector<Operation> operations{};
   bool operator==(const AcceptOffers&) const = default;
 };
 

@@ -71,6 +71,14 @@ struct QuotaRecord {
   bool operator==(const QuotaRecord&) const = default;
 };
 
+/// What operations made of what the agent reports: entries with dynamic layers, and volumes. All of
+/// it, also what the agent could not be given at its last registration.
+struct ReservationsRecord {
+  AgentId agent;
+  Resources made;
+  bool operator==(const ReservationsRecord&) const = default;
+};
+
 /// All that is planned. It is replaced as a whole: who changes it names the revision that he saw.
 struct MaintenanceRecord {
   std::uint64_t revision = 0;  ///< grows with every change
@@ -88,8 +96,9 @@ struct AgentServiceRecord {
   bool operator==(const AgentServiceRecord&) const = default;
 };
 
-using MasterRecord = std::variant<EpochRecord, AgentRecord, FrameworkRecord, RoleRecord,
-                                  MaintenanceRecord, AgentServiceRecord, QuotaRecord>;
+using MasterRecord =
+    std::variant<EpochRecord, AgentRecord, FrameworkRecord, RoleRecord, MaintenanceRecord,
+                 AgentServiceRecord, QuotaRecord, ReservationsRecord>;
 
 // --- the agent's stream ---
 

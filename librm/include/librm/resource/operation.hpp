@@ -51,6 +51,24 @@ LIBRM_DECL Result<Resources> apply(const Operation& operation, const Resources& 
 /// The operation that undoes it. Fails as convert() does.
 LIBRM_DECL Result<Operation> inverse(const Operation& operation);
 
+/// As an agent has it before any operation: without dynamic layers and volumes, of which one that
+/// is shared counts once. For comparing what tasks hold with what a host has.
+LIBRM_DECL Resources as_started(const Resources& resources);
+
+/// What operations may have made of a total: entries with a dynamic layer or a volume.
+LIBRM_DECL Resources made_in(const Resources& total);
+
+struct Restored {
+  Resources total;
+  Resources missing;  ///< of what was to be made again
+};
+
+/// Makes `made` again of what an agent reports, except what it reports as made itself. Volumes come
+/// first and are whole or missing; of others what is there is kept. Not used for it is what is
+/// `held`, as part of the total, by tasks.
+LIBRM_DECL Restored restore(const Resources& reported, const Resources& made,
+                            const Resources& held);
+
 /// `reserve cpus:2 for +eng@alice`, `create_volume db1 of disk(eng):10`.
 LIBRM_DECL std::string to_string(const Operation& operation);
 

@@ -39,6 +39,9 @@ struct WireEnum<FrameworkStatus>
     : WireEnumRange<FrameworkStatus::active, FrameworkStatus::completed> {};
 
 template <>
+struct WireEnum<OperationKind>
+    : WireEnumRange<OperationKind::reserve, OperationKind::destroy_volume> {};
+template <>
 struct WireEnum<ConstraintKind> : WireEnumRange<ConstraintKind::equals, ConstraintKind::max_per> {};
 
 /// Wraps the fields in an envelope of version 1 around a struct.
@@ -187,6 +190,7 @@ LIBRM_WIRE_ENVELOPED(TaskRef, task, agent)
 LIBRM_WIRE_ENVELOPED(MaintenanceWindow, name, start, duration, agents, hostnames, reason)
 LIBRM_WIRE_ENVELOPED(Drain, mode, grace, deadline)
 LIBRM_WIRE_ENVELOPED(Quota, guarantees, limits)
+LIBRM_WIRE_ENVELOPED(Operation, kind, resources, reservation, volume)
 LIBRM_WIRE_ENVELOPED(TaskStart, key, command, sandbox, cpus)
 LIBRM_WIRE_ENVELOPED(TaskProcess, key, pid, started)
 LIBRM_WIRE_ENVELOPED(TaskEnd, key, was_started, exit_code, signal, error, started, ended, cpu_time,
@@ -216,7 +220,11 @@ LIBRM_WIRE(ShutdownFramework, framework)
 // --- framework and master ---
 
 LIBRM_WIRE(Subscribe, framework, info)
-LIBRM_WIRE(AcceptOffers, offers, tasks, refuse_for)
+template <class Archive>
+void serialize(Archive& archive, AcceptOffers& value) {
+  archive(value.offers, value.tasks, value.refuse_for);
+  archive.optional_tail(value.operations);
+}
 LIBRM_WIRE(DeclineOffers, offers, refuse_for, reason)
 LIBRM_WIRE(ReviveOffers, roles)
 LIBRM_WIRE(SuppressOffers, roles)
@@ -262,6 +270,7 @@ LIBRM_WIRE(RoleRecord, role, weight_milli)
 LIBRM_WIRE(MaintenanceRecord, revision, windows)
 LIBRM_WIRE(AgentServiceRecord, agent, service, drain, reason, since)
 LIBRM_WIRE(QuotaRecord, role, quota)
+LIBRM_WIRE(ReservationsRecord, agent, made)
 LIBRM_WIRE(AgentIdentityRecord, agent, epoch_highest)
 LIBRM_WIRE(TaskLedgerRecord, framework, incarnation, info, latest, acknowledged, cpus)
 

@@ -29,7 +29,7 @@ LIBRM_WIRE_NUMBER(KillTask, 8, 2);  // 2: reason
 LIBRM_WIRE_NUMBER(AcknowledgeUpdates, 9);
 LIBRM_WIRE_NUMBER(ShutdownFramework, 10);
 LIBRM_WIRE_NUMBER(Subscribe, 11);
-LIBRM_WIRE_NUMBER(AcceptOffers, 12);
+LIBRM_WIRE_NUMBER(AcceptOffers, 12, 2);  // 2: operations
 LIBRM_WIRE_NUMBER(DeclineOffers, 13);
 LIBRM_WIRE_NUMBER(ReviveOffers, 14);
 LIBRM_WIRE_NUMBER(SuppressOffers, 15);
@@ -69,6 +69,7 @@ LIBRM_WIRE_NUMBER(RoleRecord, 4);
 LIBRM_WIRE_NUMBER(MaintenanceRecord, 5);
 LIBRM_WIRE_NUMBER(AgentServiceRecord, 6);
 LIBRM_WIRE_NUMBER(QuotaRecord, 7);
+LIBRM_WIRE_NUMBER(ReservationsRecord, 8);
 
 // Records of the agent's stream.
 LIBRM_WIRE_NUMBER(AgentIdentityRecord, 1);

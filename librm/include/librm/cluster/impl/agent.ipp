@@ -305,7 +305,7 @@ LIBRM_DECL std::vector<std::string> AgentCore::check_invariants() const {
     wrong.push_back("tasks hold " + to_string(held) + ", the agent thinks " + to_string(held_));
   }
   if (cpu_load != cpu_load_) wrong.push_back("processors: what is promised of them is not kept");
-  if (!options_.total.contains(held)) {
+  if (!as_started(options_.total).contains(as_started(held))) {
     wrong.push_back("tasks hold " + to_string(held) + " of " + to_string(options_.total));
   }
   return wrong;

@@ -93,7 +93,8 @@ LIBRM_DECL Result<void> AgentCore::admissible(Now now, const LaunchTasks& messag
                     " tasks that are not yet done with take " + std::to_string(report_bytes_) +
                     " bytes to report, at most " + std::to_string(options_.report_bytes_max));
   }
-  if (!options_.total.contains(held_ + info.resources)) {
+  // What was reserved of its resources since it started is the master's business.
+  if (!as_started(options_.total).contains(as_started(held_ + info.resources))) {
     return fail(ErrorCode::resource_exhausted,
                 "task " + info.id + " wants " + to_string(info.resources) + "; of " +
                     to_string(options_.total) + " there are " + to_string(held_) + " in use");

@@ -47,6 +47,8 @@ LIBRM_DECL void MasterCore::step(Now now, const MasterEvent& event, MasterAction
     on_set_role_weight(*weight, out);
   } else if (const auto* quota = std::get_if<SetQuota>(&event)) {
     on_set_quota(*quota, out);
+  } else if (const auto* operation = std::get_if<OperateOnAgent>(&event)) {
+    on_operate(*operation, out);
   } else if (const auto* windows = std::get_if<SetMaintenance>(&event)) {
     on_set_maintenance(now, *windows, out);
   } else if (const auto* control = std::get_if<ControlAgent>(&event)) {
@@ -71,6 +73,8 @@ LIBRM_DECL void MasterCore::apply(const MasterRecord& record) {
   } else if (const auto* quota = std::get_if<QuotaRecord>(&record)) {
     quotas_.erase(quota->role);
     if (quota->quota) quotas_[quota->role] = *quota->quota;
+  } else if (const auto* reservations = std::get_if<ReservationsRecord>(&record)) {
+    agents_[reservations->agent].made = reservations->made;
   } else if (const auto* maintenance = std::get_if<MaintenanceRecord>(&record)) {
     maintenance_ = *maintenance;
   } else if (const auto* service = std::get_if<AgentServiceRecord>(&record)) {
@@ -87,6 +91,7 @@ LIBRM_DECL std::vector<MasterRecord> MasterCore::snapshot() const {
   for (const auto& [id, agent] : agents_) {
     records.push_back(agent.record);
     if (agent.service.service != AgentService::normal) records.push_back(agent.service);
+    if (!agent.made.empty()) records.push_back(ReservationsRecord{id, agent.made});
   }
   if (maintenance_.revision != 0) records.push_back(maintenance_);
   return records;
@@ -191,7 +196,17 @@ LIBRM_DECL void MasterCore::on_message(Now now, ConnectionId connection,
 
 /// False where its resources cannot be had: then it is refused.
 LIBRM_DECL bool MasterCore::offer_agent(Now now, Agent& agent, MasterActions& out) {
-  Result<void> entered = enter_allocator(agent, agent.record.total);
+  Resources held;
+  for (const auto& [framework, id] : agent.tasks) {
+    const Task& task = frameworks_.at(framework).tasks.at(id);
+    if (task.resources_held) held += task.info.resources;
+  }
+  Restored restored = restore(agent.record.total, agent.made, held);
+  if (!restored.missing.empty()) {
+    trace(to_string(agent.record.agent), "has lost " + to_string(restored.missing));
+  }
+  agent.missing = std::move(restored.missing);
+  Result<void> entered = enter_allocator(agent, restored.total);
   if (entered) return true;
   const ConnectionId connection = *agent.connection;
   send(connection, AgentRefused{entered.error().code, entered.error().message}, out);

@@ -59,7 +59,9 @@ LIBRM_DECL void MasterCore::refresh_windows(Now now) {
     if (until == agent.available_until) continue;
     agent.available_until = until;
     touched_.insert(id);
-    if (agent.in_allocator) (void)enter_allocator(agent, agent.record.total);
+    if (!agent.in_allocator) continue;
+    const Resources total = *allocator_->agent(id)->total;  // it goes with the entry there
+    (void)enter_allocator(agent, total);
   }
   for (const MaintenanceWindow& window : maintenance_.windows) {
     if (window.duration) look_at(window.start + *window.duration);

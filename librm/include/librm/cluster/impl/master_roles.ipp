@@ -6,6 +6,7 @@
 
 #include "librm/alloc/allocator.hpp"
 #include "librm/cluster/master.hpp"
+#include "librm/resource/operation.hpp"
 
 namespace librm {
 
@@ -37,6 +38,82 @@ LIBRM_DECL Result<void> MasterCore::set_quota(const SetQuota& event, MasterActio
   persist(QuotaRecord{event.role, event.quota}, out);
   trace("role " + event.role, event.quota ? "has another quota" : "has no quota any more");
   return {};
+}
+
+// --- reservations and volumes ---
+
+LIBRM_DECL void MasterCore::on_operate(const OperateOnAgent& event, MasterActions& out) {
+  Result<void> done = operate(event, out);
+  out.output(Reply{event.request, std::move(done)});
+}
+
+LIBRM_DECL Result<void> MasterCore::operate(const OperateOnAgent& event, MasterActions& out) {
+  const auto found = agents_.find(event.agent);
+  const std::string name = "agent " + to_string(event.agent);
+  if (found == agents_.end()) return fail(ErrorCode::not_found, name + ": no such agent");
+  Agent& agent = found->second;
+  if (agent.record.status == AgentStatus::gone) {
+    return fail(ErrorCode::failed_precondition, name + " was marked gone by an operator");
+  }
+  const Result<Conversion> conversion = convert(event.operation);
+  if (!conversion) return tl::unexpected<Error>(conversion.error());
+  const bool undoes = event.operation.kind == OperationKind::unreserve ||
+                      event.operation.kind == OperationKind::destroy_volume;
+  if (undoes && agent.missing.contains(conversion->consumed)) {
+    const Resources left = made_in(conversion->converted);
+    agent.missing = agent.missing - conversion->consumed + left;
+    persist(ReservationsRecord{event.agent, agent.made - conversion->consumed + left}, out);
+    return {};
+  }
+  if (!agent.in_allocator) {
+    return fail(ErrorCode::unavailable, name + " (" + agent.record.hostname +
+                                            ") is away; what is reserved there can be changed "
+                                            "when it is back");
+  }
+  Result<Resources> made = check_operations(agent, {event.operation});
+  if (!made) return tl::unexpected<Error>(made.error());
+  Result<std::vector<OfferId>> done = allocator_->operate(event.agent, event.operation);
+  if (!done) return tl::unexpected<Error>(done.error());
+  rescind_all(*done);
+  persist(ReservationsRecord{event.agent, std::move(*made)}, out);
+  trace(to_string(event.agent), to_string(event.operation));
+  return {};
+}
+
+/// What is made there after them, if that can be made again of what the agent reports.
+LIBRM_DECL Result<Resources> MasterCore::check_operations(
+    const Agent& agent, const std::vector<Operation>& operations) const {
+  if (operations.empty()) return agent.made;
+  const std::string name = "agent " + to_string(agent.record.agent) + ": ";
+  if (operations.size() > operations_max) {
+    return fail(ErrorCode::invalid_argument, name + std::to_string(operations.size()) +
+                                                 " operations, at most " +
+                                                 std::to_string(operations_max));
+  }
+  Resources total = *allocator_->agent(agent.record.agent)->total;
+  for (const Operation& operation : operations) {
+    if (const std::size_t bytes = to_string(operation).size(); bytes > operation_bytes_max) {
+      return fail(ErrorCode::invalid_argument, name + "an operation of " + std::to_string(bytes) +
+                                                   " bytes, at most " +
+                                                   std::to_string(operation_bytes_max));
+    }
+    Result<Resources> after = librm::apply(operation, total);
+    if (!after) return fail(after.error().code, name + after.error().message);
+    total = std::move(*after);
+  }
+  Resources made = made_in(total);
+  const Resources own = made_in(agent.record.total);
+  if (!made.contains(own)) {
+    return fail(ErrorCode::failed_precondition, name + to_string(own) +
+                                                    " is what it was started with, and changed "
+                                                    "only by another start");
+  }
+  made -= own;
+  if (restore(agent.record.total, made, {}).total != total) {
+    return fail(ErrorCode::failed_precondition,
+                name + to_string(made) + " could not be made again when the agent returns");
+  }
+  return made + agent.missing;
 }
 
 // --- after a start ---

@@ -58,7 +58,11 @@ LIBRM_DECL void MasterCore::on_message(Now now, ConnectionId connection,
   }
   TaskReason reason = TaskReason::invalid_offers;
   Result<void> valid = check_launch(now, *framework, message, agent_id, reason);
-  const Allocator::Part part{message.offers, detail::uses_of(now, message.tasks, lent_until), {}};
+  const Allocator::Part part{message.offers, detail::uses_of(now, message.tasks, lent_until),
+                             message.operations};
+  Result<Resources> made = Resources();
+  if (valid && agent_id) made = check_operations(agents_.at(agent_id), message.operations);
+  if (!made) valid = tl::unexpected<Error>(made.error());
   Result<Acceptance> accepted = fail(ErrorCode::invalid_argument, "");
   if (valid) {
     accepted = allocator_->accept(part, now.mono, message.refuse_for);
@@ -74,10 +78,16 @@ LIBRM_DECL void MasterCore::on_message(Now now, ConnectionId connection,
       }
     }
     reject_launch(*framework, message, agent_id, reason, valid.error().message);
+    if (message.tasks.empty() && !message.operations.empty()) {
+      refuse(connection, valid.error().code, valid.error().message, false, out);
+    }
     return;
   }
   for (OfferId id : message.offers) offer_owners_.erase(id);
   Agent& agent = agents_.at(accepted->agent);
+  if (!message.operations.empty()) {
+    persist(ReservationsRecord{accepted->agent, std::move(*made)}, out);
+  }
   for (std::size_t i = 0; i < message.tasks.size(); ++i) {
     const TaskInfo& info = message.tasks[i];
     Task task{accepted->framework,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "librm/resource/fits.hpp"
@@ -171,6 +172,111 @@ LIBRM_DECL Result<Operation> inverse(const Operation& operation) {
       break;
   }
   return back;
+}
+
+// --- over restarts of the agent ---
+
+namespace detail {
+
+inline bool is_made(const Resource& entry) {
+  return entry.volume || (!entry.reservations.empty() && entry.reservations.back().dynamic);
+}
+
+inline Resource started_entry(Resource entry) {
+  entry.volume.reset();
+  while (!entry.reservations.empty() && entry.reservations.back().dynamic) {
+    entry.reservations.pop_back();
+  }
+  return entry;
+}
+
+inline Resources one(Resource entry) {
+  Resources resources;
+  resources.add(std::move(entry));
+  return resources;
+}
+
+/// The value of the entry with this key; null where there is none.
+inline const Resource::Value* value_of(const Resources& resources, const Resource& key) {
+  const auto& list = resources.list();
+  const auto at = skip_to(list.begin(), list.end(), key);
+  return at != list.end() && compare_keys(*at, key) == 0 ? &at->value : nullptr;
+}
+
+inline Resource::Value rest_of(Resource::Value value, const Resource::Value* part) {
+  if (part == nullptr) return value;
+  subtract(value, *part);
+  return value;
+}
+
+/// How much of what is wanted is there.
+inline Resource::Value common_part(const Resource::Value& wanted, const Resource::Value& there) {
+  if (const auto* amount = std::get_if<Amount>(&wanted)) {
+    return std::clamp(std::get<Amount>(there), Amount{}, *amount);
+  }
+  const Resource::Value beyond = rest_of(wanted, &there);
+  return rest_of(wanted, &beyond);
+}
+
+/// Makes as much of the entry as can be; returns how much.
+inline std::optional<Resource::Value> make_again(Resources& total, const Resource& entry,
+                                                 const Resources& held) {
+  Resource base = started_entry(entry);
+  const Resource::Value* there = value_of(total, base);
+  if (there == nullptr || (entry.volume && has_volume(total, entry.volume->id))) return {};
+  Resource part = entry;
+  part.value = common_part(entry.value, rest_of(*there, value_of(held, base)));
+  if (is_empty(part.value) || (entry.volume && part.value != entry.value)) return {};
+  base.value = part.value;
+  const Resources rest = total - one(base);
+  const Resources added = one(part);
+  const Resources result = rest + added;
+  if (!result.contains(added) || result - added != rest) return {};
+  total = result;
+  return part.value;
+}
+
+}  // namespace detail
+
+LIBRM_DECL Resources as_started(const Resources& resources) {
+  Resources started;
+  const Resource* before = nullptr;
+  for (const Resource& entry : resources.list()) {
+    const bool again =
+        before != nullptr && entry.volume && entry.volume->shared && *before == entry;
+    before = &entry;
+    if (!again) started.add(detail::started_entry(entry));
+  }
+  return started;
+}
+
+LIBRM_DECL Resources made_in(const Resources& total) {
+  Resources made;
+  for (const Resource& entry : total.list()) {
+    if (detail::is_made(entry)) made.add(entry);
+  }
+  return made;
+}
+
+LIBRM_DECL Restored restore(const Resources& reported, const Resources& made,
+                            const Resources& held) {
+  Restored restored{reported, {}};
+  Resources known = made_in(reported);
+  for (const bool volumes : {true, false}) {
+    for (const Resource& entry : made.list()) {
+      if (entry.volume.has_value() != volumes) continue;
+      const Resources whole = detail::one(entry);
+      if (known.contains(whole)) {
+        known -= whole;
+        continue;
+      }
+      const auto part = detail::make_again(restored.total, entry, held);
+      Resource missing = entry;
+      if (part) detail::subtract(missing.value, *part);
+      restored.missing.add(std::move(missing));
+    }
+  }
+  return restored;
 }
 
 LIBRM_DECL std::string to_string(const Operation& operation) {
