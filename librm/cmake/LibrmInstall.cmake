@@ -4,7 +4,7 @@ include(CMakePackageConfigHelpers)
 set(librm_package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/librm")
 
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/librm/include/" DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
-  FILES_MATCHING PATTERN "*.hpp" PATTERN "*.ipp")
+  FILES_MATCHING PATTERN "*.hpp" PATTERN "*.ipp" PATTERN "*.h")
 
 # One export a component, so that a user of core is not asked for SQLite.
 function(librm_install_component component)
@@ -27,6 +27,7 @@ endfunction()
 librm_install_component(core librm_core)
 librm_install_component(header_only librm_header_only)
 librm_install_component(wire librm_wire)
+librm_install_component(c librm_c)
 librm_install_component(runtime librm_runtime librm_asio)
 librm_install_component(sim librm_sim)
 
@@ -41,7 +42,7 @@ install(FILES "${CMAKE_CURRENT_BINARY_DIR}/librmConfig.cmake"
 # pkg-config names what was built, dependents first.
 set(librm_pc_libs)
 set(librm_pc_requires)
-foreach(component runtime wire core)
+foreach(component runtime c wire core)
   if(TARGET librm_${component})
     string(APPEND librm_pc_libs " -lrm_${component}")
   endif()
@@ -53,5 +54,7 @@ endif()
 file(RELATIVE_PATH librm_pc_prefix "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
 configure_file("${PROJECT_SOURCE_DIR}/librm/cmake/librm.pc.in"
   "${CMAKE_CURRENT_BINARY_DIR}/librm.pc" @ONLY)
-install(FILES "${CMAKE_CURRENT_BINARY_DIR}/librm.pc"
+configure_file("${PROJECT_SOURCE_DIR}/librm/cmake/librm-c.pc.in"
+  "${CMAKE_CURRENT_BINARY_DIR}/librm-c.pc" @ONLY)
+install(FILES "${CMAKE_CURRENT_BINARY_DIR}/librm.pc" "${CMAKE_CURRENT_BINARY_DIR}/librm-c.pc"
   DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

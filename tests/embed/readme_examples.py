@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Runs every example and compares its output with the README: readme_examples.py README BIN_DIR.
+"""Runs examples and compares what they print with the README: readme_examples.py BIN_DIR SOURCE...
 
 With RM_REWRITE=1 in the environment the blocks that are there are rewritten instead.
 """
@@ -42,15 +42,14 @@ def check(lines, source, bin_dir):
 
 
 def main():
-    readme_path, bin_dir = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
-    lines = readme_path.read_text().splitlines()
-    sources = sorted(path for path in (readme_path.parent / "examples").iterdir()
-                     if path.suffix in (".c", ".cpp"))
+    bin_dir, sources = pathlib.Path(sys.argv[1]), [pathlib.Path(arg) for arg in sys.argv[2:]]
+    readme = sources[0].parent.parent / "README.md"
+    lines = readme.read_text().splitlines()
     wrong = [text for source in sources if (text := check(lines, source, bin_dir))]
     if os.environ.get("RM_REWRITE"):
-        readme_path.write_text("\n".join(lines) + "\n")
-    print("\n".join(wrong) or f"{len(sources)} examples are as the README shows them")
-    return 1 if wrong or not sources else 0
+        readme.write_text("\n".join(lines) + "\n")
+    print("\n".join(wrong) or f"{len(sources)} as the README shows it")
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ if ! command -v clang-format-14 >/dev/null; then
 fi
 
 # Another editor may remove a file between its listing and its check.
-{ git ls-files -z --cached --others --exclude-standard -- '*.cpp' '*.hpp' '*.ipp' 2>/dev/null ||
+{ git ls-files -z --cached --others --exclude-standard -- '*.cpp' '*.hpp' '*.ipp' 'librm/*.[ch]' 2>/dev/null ||
   find . -name build -prune -o -regex '.*\.[chi]pp' -print0; } |
   while IFS= read -r -d '' file; do [[ -f $file ]] && printf '%s\0' "$file"; done |
   xargs -0 -r -n 16 -P "$(nproc)" clang-format-14 "${mode[@]}"

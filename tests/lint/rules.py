@@ -27,6 +27,7 @@ ROOMS = [(re.compile(pattern), room) for pattern, room in [
     # Driver and the interfaces it needs have no effects of their own; the simulator runs them too.
     (r"librm/include/librm/runtime/(driver|ports)\.hpp$", "ports"),
     (r"librm/include/librm/store/(journal|recovery)\.hpp$", "ports"),
+    (r"librm/(include/librm/c\.h$|src/c/)", "c"),
     (r"librm/(include/librm|src)/wire/", "wire"),
     (r"librm/(include/librm|src)/store/", "store"),
     (r"librm/(include/librm|src)/runtime/", "runtime"),
@@ -49,7 +50,7 @@ ROOMS = [(re.compile(pattern), room) for pattern, room in [
 ]]
 
 _CORE = {"base", "resource", "alloc", "cluster"}
-_LIBRM = _CORE | {"umbrella", "wire", "ports", "store", "runtime", "sim"}
+_LIBRM = _CORE | {"umbrella", "wire", "c", "ports", "store", "runtime", "sim"}
 _ALL = _LIBRM | {"hwtopo", "netiso", "batch", "batch edge", "cli", "daemons", "shepherd", "fetch",
                  "tests"}
 
@@ -61,6 +62,7 @@ MAY_INCLUDE = {
     "cluster": {"base", "resource", "alloc"},
     "umbrella": _CORE,
     "wire": _CORE,
+    "c": _CORE | {"wire"},
     "ports": _CORE | {"wire"},
     "store": _CORE | {"wire", "ports"},
     "runtime": _CORE | {"wire", "ports", "store"},
