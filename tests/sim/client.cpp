@@ -115,6 +115,8 @@ void Client::answer(const batch::ScheduleAnswer& answer) {
   if (found == schedule_requests_.end()) return;
   if (!answer.run && worth_repeating(answer.run.error().code)) return;
   Planned& planned = schedules_[found->second];
+  // A leader that lives on after a failover has not heard of the parent that its successor took.
+  if (!answer.run && !healed_ && !planned.spec.parents.empty()) return;
   if (std::exchange(planned.answered, true)) return;
   planned.accepted = answer.run || answer.run.error().code == ErrorCode::already_exists;
   if (planned.accepted || answer.run.error().code == ErrorCode::resource_exhausted) {

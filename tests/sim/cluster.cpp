@@ -115,6 +115,9 @@ void Cluster::build_frameworks() {
     sim::WorkloadOptions options;
     options.info.name = name;
     options.info.failover_timeout = scenario_.framework_failover;
+    options.info.roles = {"team", "team/r" + std::to_string(i)};
+    options.release_after = scenario_.release_after;
+    options.reserve_every = scenario_.reserve_every;
     options.tasks = scenario_.framework_tasks;
     options.task_resources =
         Resources::scalar("cpus", Amount{500}) + Resources::scalar("mem", Amount::units(64));
@@ -216,6 +219,7 @@ void Cluster::supervise() {
       node->post_master(MarkAgentGone{id.value, id});
     }
     if (!trouble_) end_maintenance(*node);
+    if (!trouble_) end_roles(*node);
     if (world_.random().chance(1, 20)) node->compact();
   }
   world_.after(seconds(3), [this] { supervise(); });
@@ -248,6 +252,7 @@ Outcome Cluster::run() {
   repeat(scenario_.agent_gone, &Cluster::give_up_agent);
   repeat(scenario_.disk_failure, &Cluster::break_disk);
   repeat(scenario_.maintenance, &Cluster::maintain);
+  repeat(scenario_.roles, &Cluster::change_roles);
   supervise();
   world_.run_until(world_.now() + scenario_.trouble);
   if (world_.violations().empty()) heal();

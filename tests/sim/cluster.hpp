@@ -68,6 +68,10 @@ class Cluster {
   void maintain();
   void plan_window(ClusterNode& node);
   void end_maintenance(ClusterNode& node);
+  void change_roles();
+  void change_quota(ClusterNode& node);
+  void change_reservation(ClusterNode& node);
+  void end_roles(ClusterNode& node);
   void repeat(librm::Duration mean, void (Cluster::*action)());
 
   void heal();

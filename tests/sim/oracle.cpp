@@ -65,6 +65,12 @@ void Oracle::on_agent_commit(const sim::AgentNode& agent, const RecordEntry& ent
   if (!record) return world_.violation("cannot read a record: " + record.error().message);
   if (const auto* identity = std::get_if<AgentIdentityRecord>(&*record)) {
     epochs_[&agent] = std::max(epochs_[&agent], identity->epoch_highest);
+  } else if (const auto* task = std::get_if<TaskLedgerRecord>(&*record)) {
+    if (task->latest.reason != TaskReason::release_by_reached) return;
+    mark("task told to let go");
+    if (!task->info.release_by) {
+      world_.violation(agent.name() + ": task " + task->info.id + " had no release_by");
+    }
   }
 }
 
@@ -73,6 +79,8 @@ void Oracle::on_wiped(const sim::AgentNode& agent) { epochs_.erase(&agent); }
 void Oracle::on_cluster(ClusterNode& node) {
   complain(node.name(), node.core().check_invariants());
   if (changes_ % changes_between_allocator_checks == 0) check_allocator(node);
+  if (!node.core().master().quotas().empty()) check_limits(node);
+  if (node.core().master().recovery()) mark("offers wait for agents");
   if (std::exchange(lives_[&node], node.life()) == node.life()) return;
   mark("leader started");
   check_replay(node);
@@ -94,6 +102,34 @@ void Oracle::check_allocator(const ClusterNode& node) {
     world_.violation(node.name() + ": " + to_string(view.agent) + ": held " + to_string(view.held) +
                      ", offered " + to_string(view.offered) + ", free " + to_string(view.free) +
                      " are not the total " + to_string(*view.total));
+  }
+}
+
+/// No offer and no launch puts a role above its limit, or further above.
+void Oracle::check_limits(const ClusterNode& node) {
+  const MasterCore& master = node.core().master();
+  Causes causes{&node, node.life(), master.quotas(), {}, {}};
+  for (const auto& [id, agent] : master.agents()) {
+    causes.sessions[id] = {agent.session, agent.in_allocator};
+    if (!agent.made.empty()) causes.made[id] = to_string(agent.made);
+  }
+  const bool excused = !(causes == causes_);
+  causes_ = std::move(causes);
+  const auto before = std::exchange(over_limit_, {});
+  for (const Allocator::RoleView& role : master.allocator().roles()) {
+    if (!role.quota) continue;
+    for (const auto& [scalar, limit] : role.quota->limits) {
+      const Amount over = role.consumed.amount(scalar) - limit;
+      if (over.milli <= 0) continue;
+      mark("role over its limit");
+      over_limit_[{role.role, scalar}] = over.milli;
+      const auto known = before.find({role.role, scalar});
+      const std::int64_t was = known == before.end() ? 0 : known->second;
+      if (excused || over.milli <= was) continue;
+      world_.violation(node.name() + ": role " + role.role + " has " +
+                       to_string(role.consumed.amount(scalar)) + " of " + scalar + ", at most " +
+                       to_string(limit));
+    }
   }
 }
 

@@ -97,6 +97,7 @@ class Oracle {
   void on_agent(librm::sim::AgentNode& agent);
   void on_cluster(ClusterNode& node);
   void check_allocator(const ClusterNode& node);
+  void check_limits(const ClusterNode& node);
   void check_promises(const ClusterNode& node);
   void complain(const std::string& who, const std::vector<std::string>& wrong);
   template <class N>
@@ -115,6 +116,18 @@ class Oracle {
   std::map<std::string, KnownSchedule> schedules_;
   std::map<std::string, std::vector<batch::JobId>> promised_;
   std::map<librm::AgentId, librm::AgentService> services_;  ///< other than normal
+  /// What may put a role above its limit: another leader, another quota, what agents say they run,
+  /// what is reserved.
+  struct Causes {
+    const ClusterNode* node = nullptr;
+    std::uint64_t life = 0;
+    std::map<std::string, librm::Quota> quotas;
+    std::map<librm::AgentId, std::pair<std::uint64_t, bool>> sessions;
+    std::map<librm::AgentId, std::string> made;
+    bool operator==(const Causes&) const = default;
+  };
+  Causes causes_;
+  std::map<std::pair<std::string, std::string>, std::int64_t> over_limit_;  ///< thousandths
   std::map<const librm::sim::AgentNode*, librm::Epoch> epochs_;
   std::map<const librm::sim::Node*, std::uint64_t> lives_;
   std::map<std::string, std::uint64_t> marks_;

@@ -14,6 +14,8 @@ void Oracle::on_commit(const RecordEntry& entry) {
     Result<MasterRecord> record = decode_master_record(entry);
     if (!record) return world_.violation("cannot read a record: " + record.error().message);
     if (const auto* service = std::get_if<AgentServiceRecord>(&*record)) apply(*service);
+    if (std::holds_alternative<QuotaRecord>(*record)) mark("quota recorded");
+    if (std::holds_alternative<ReservationsRecord>(*record)) mark("reservation recorded");
     return;
   }
   if (entry.stream != batch_stream) return;

@@ -43,6 +43,12 @@ std::string Cluster::unfinished_master(const MasterCore& master) const {
     return to_string(id) + " is " + to_string(agent.service.service);
   }
   if (!master.maintenance().windows.empty()) return "maintenance is planned";
+  if (!master.quotas().empty()) return "role " + master.quotas().begin()->first + " has a quota";
+  if (master.recovery()) return "offers wait for agents to return";
+  for (const auto& [id, agent] : master.agents()) {
+    if (agent.record.status != AgentStatus::admitted || agent.made.empty()) continue;
+    return to_string(id) + " has " + to_string(agent.made) + " reserved";
+  }
   for (const auto& [id, framework] : master.frameworks()) {
     if (framework.tasks.empty()) continue;
     const auto& [task_id, task] = *framework.tasks.begin();

@@ -99,6 +99,11 @@ Scenario draw_scenario(std::uint64_t seed) {
   scenario.unreliable_shepherds = random.chance(1, 2);
   if (random.chance(1, 2)) scenario.crash_in_spawn_ppm = 10'000;
   if (random.chance(1, 2)) scenario.maintenance = seconds(random.between(2, 20));
+  if (random.chance(1, 2)) scenario.roles = seconds(random.between(1, 15));
+  if (random.chance(1, 2)) scenario.release_after = milliseconds(random.between(500, 30'000));
+  if (random.chance(1, 2)) {
+    scenario.reserve_every = 1 + static_cast<std::uint32_t>(random.below(4));
+  }
   return scenario;
 }
 
@@ -114,7 +119,8 @@ std::string describe(const Scenario& s) {
           part("stall", s.faults.stall) + part("partition", s.faults.partition) +
           part("clog", s.faults.clog) + part("clock", s.faults.wall_step) +
           part("failover", s.failover) + part("gone", s.agent_gone) + part("disk", s.disk_failure) +
-          part("maintenance", s.maintenance);
+          part("maintenance", s.maintenance) + part("roles", s.roles) +
+          part("release", s.release_after);
   const sim::NetworkOptions& net = s.faults.network;
   return text + " loss/dup/reorder/corrupt/reset " + std::to_string(net.loss_ppm) + "/" +
          std::to_string(net.duplicate_ppm) + "/" + std::to_string(net.reorder_ppm) + "/" +

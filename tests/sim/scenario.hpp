@@ -37,6 +37,9 @@ struct Scenario {
   librm::Duration failover;          ///< mean time between changes of leader, or 0
   librm::Duration agent_gone;        ///< mean time between agents that an operator gives up, or 0
   librm::Duration maintenance;       ///< mean time between an operator's drains and windows, or 0
+  librm::Duration roles;             ///< mean time between changes of quotas and reservations, or 0
+  librm::Duration release_after;     ///< of the frameworks' tasks; 0: they name none
+  std::uint32_t reserve_every = 0;   ///< of their first tasks
   librm::Duration disk_failure;      ///< mean time between failed commits of the leader, or 0
   std::uint32_t answer_lost_percent = 0;
   std::uint32_t crash_in_spawn_ppm = 0;

@@ -1,6 +1,7 @@
 // Bodies of the simulated framework.
 #include "librm/sim/workload.hpp"
 
+#include <algorithm>
 #include <sstream>
 #include <utility>
 
@@ -17,6 +18,22 @@ FrameworkOptions session_options(const WorkloadOptions& options) {
   session.info = options.info;
   session.seed = options.seed;
   return session;
+}
+
+/// What covers the scalars that are wanted: each by one entry, the first that is large enough.
+/// Empty where something has none.
+Resources pick(const Resources& rest, const Resources& wanted) {
+  Resources picked;
+  for (const Resource& want : wanted.list()) {
+    const auto entry = std::find_if(rest.list().begin(), rest.list().end(), [&](const auto& have) {
+      return have.name == want.name && !have.volume && amount_of(have) >= amount_of(want);
+    });
+    if (entry == rest.list().end()) return {};
+    Resource part = *entry;
+    part.value = want.value;
+    picked.add(std::move(part));
+  }
+  return picked;
 }
 
 }  // namespace
@@ -81,11 +98,13 @@ void WorkloadCore::call(Now now, Message message, Actions& out) {
 
 void WorkloadCore::flush(Now now, Actions& out) {
   for (const auto& [id, offer] : std::exchange(offers_, {})) {
-    std::vector<TaskInfo> tasks = fill(offer, out);
+    std::vector<Operation> operations;
+    std::vector<TaskInfo> tasks = fill(now, offer, operations, out);
     if (tasks.empty()) {
       call(now, DeclineOffers{{id}, options_.refuse_for, "nothing to launch there"}, out);
     } else {
-      call(now, AcceptOffers{{id}, std::move(tasks), options_.refuse_for}, out);
+      call(now, AcceptOffers{{id}, std::move(tasks), options_.refuse_for, std::move(operations)},
+           out);
     }
   }
   const bool enough = live_ + ended_ >= options_.tasks;
@@ -98,16 +117,31 @@ void WorkloadCore::flush(Now now, Actions& out) {
   }
 }
 
-std::vector<TaskInfo> WorkloadCore::fill(const OfferReceived& offer, Actions& out) {
+std::vector<TaskInfo> WorkloadCore::fill(Now now, const OfferReceived& offer,
+                                         std::vector<Operation>& operations, Actions& out) {
   std::vector<TaskInfo> tasks;
   Resources rest = offer.offer.resources;
-  while (live_ + ended_ < options_.tasks && rest.contains(options_.task_resources)) {
-    rest -= options_.task_resources;
+  while (live_ + ended_ < options_.tasks) {
+    Resources part = pick(rest, options_.task_resources);
+    if (part.empty()) break;
+    rest -= part;
+    const bool plain = part == options_.task_resources && offer.offer.role != any_role;
+    const bool reserves = plain && tasks.empty() && options_.reserve_every > 0 &&
+                          tasks_.size() % options_.reserve_every == 0;
+    if (reserves) {
+      operations.push_back({OperationKind::reserve, part, {offer.offer.role, true, "", {}}, {}});
+      part = convert(operations.back())->converted;
+    }
     TaskInfo info;
+    if (options_.release_after > Duration{}) {
+      info.release_by = now.wall + options_.release_after;
+      info.release_by =
+          std::min(offer.offer.available_until.value_or(*info.release_by), *info.release_by);
+    }
     info.id = options_.task_prefix + "." + std::to_string(tasks_.size() + 1);
     info.name = info.id;
     info.role = offer.offer.role;
-    info.resources = options_.task_resources;
+    info.resources = std::move(part);
     info.command.value = "true";
     persist({framework_, info.id, offer.offer.agent, offer.offer.incarnation, TaskState::staging},
             out);

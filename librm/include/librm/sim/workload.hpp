@@ -22,6 +22,11 @@ struct WorkloadOptions {
   Resources task_resources;
   std::string task_prefix = "t";
   Duration refuse_for = seconds(60);
+  /// Tasks name a release_by so long after their launch, or the end of the offer's loan where that
+  /// is earlier; 0: none.
+  Duration release_after;
+  /// Reserves for its role what its first task of an offer takes, in one of so many; 0: never.
+  std::uint32_t reserve_every = 0;
   std::uint64_t seed = 1;
 };
 
@@ -69,7 +74,8 @@ class WorkloadCore {
   void take(Now now, FrameworkActions& actions, Actions& out);
   void on_update(Now now, const StatusUpdate& update, Actions& out);
   void persist(Record record, Actions& out);
-  std::vector<TaskInfo> fill(const OfferReceived& offer, Actions& out);
+  std::vector<TaskInfo> fill(Now now, const OfferReceived& offer,
+                             std::vector<Operation>& operations, Actions& out);
 
   WorkloadOptions options_;
   FrameworkCore session_;
