@@ -22,10 +22,10 @@ Bug = namedtuple("Bug", "name story path old new")
 ALLOC = "librm/include/librm/alloc/impl/"
 
 BUGS = [
-    Bug("dropped-filter", "a decline is forgotten where another framework refused the same",
+    Bug("dropped-filter", "the filter of the framework with the highest number is not looked at",
         ALLOC + "filters.hpp",
         "      if (held) marks_[filter.member] = mark_;\n",
-        "      if (held && refusal != filter.refusal) marks_[filter.member] = mark_;\n"),
+        "      if (held && &filter != &agent.filters.back()) marks_[filter.member] = mark_;\n"),
     Bug("immortal-filter", "a filter's end is not waited for",
         ALLOC + "allocator_run.ipp",
         "  while (Agent* agent = filters.end_next(clock)) touch(*agent);\n",
@@ -66,7 +66,8 @@ BUGS = [
         "    if (agent.ends.empty()) give_free(agent, shared.empty() ? resources : resources - shared);\n"
         "    book(member, resources, -1);\n"),
     Bug("stale-share", "a change of weight does not reach the order",
-        ALLOC + "allocator.ipp", "  state_->tree.touch(entry);\n", ""),
+        ALLOC + "tree.hpp",
+        "      node.share = scalars_.dominant_share(node.held, weight_milli);\n", ""),
     Bug("unfair-sibling", "the weight of a role inside another one does not count",
         ALLOC + "tree.hpp",
         "    const auto renew = [&] {\n"

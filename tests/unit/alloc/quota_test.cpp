@@ -209,6 +209,16 @@ TEST(QuotaRefusal, NamesTheRoleTheLimitAndTheAmounts) {
             Texts{"role prod/x: cpus: guarantee 7 is above the limit 6 of role prod"});
 }
 
+TEST(QuotaRefusal, LooksAtTheRolesBelowUnlessForced) {
+  Cluster cluster;
+  cluster.agent(1, "cpus:8");
+  EXPECT_EQ(quota(cluster, "eng/db", guarantee("cpus:4")), Texts{});
+  EXPECT_EQ(quota(cluster, "eng", limit("cpus:2")),
+            Texts{"role eng: cpus: limit 2 is below the guarantee 4 of role eng/db"});
+  EXPECT_EQ(quota(cluster, "eng", limit("cpus:2"), true), Texts{});
+  EXPECT_EQ(quota(cluster, "eng/web", guarantee("cpus:3"), true), Texts{});
+}
+
 TEST(QuotaRefusal, ForceSetsALimitBelowWhatIsUsed) {
   Cluster cluster;
   cluster.framework(1, {"prod"}).agent(1, "cpus:8");

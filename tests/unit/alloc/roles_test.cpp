@@ -144,6 +144,25 @@ TEST(Sorters, MayBeTheEmbeddersOwn) {
   EXPECT_EQ(cluster.one().role, "b");
 }
 
+class HeaviestFirst final : public Sorter {
+ public:
+  bool before(const Contender& a, const Contender& b) const override {
+    return a.weight_milli > b.weight_milli;
+  }
+};
+
+TEST(Sorters, MayOrderByAWeightThatChangesWhileTheyWait) {
+  const HeaviestFirst heaviest;
+  Cluster cluster({.role_sorter = &heaviest});
+  cluster.framework(1, {"web"}).framework(2, {"train"});
+  ASSERT_TRUE(cluster.allocator.set_weight("web", 5000));
+  cluster.agent(1, "cpus:4").agent(2, "cpus:4");
+  EXPECT_EQ(cluster.run_shown(), (Texts{"f-1@a-1:cpus:4", "f-1@a-2:cpus:4"}));
+  ASSERT_TRUE(cluster.allocator.set_weight("train", 6000));
+  cluster.agent(3, "cpus:4");
+  EXPECT_EQ(cluster.one().role, "train");
+}
+
 class GpusForWhoAsked final : public Filter {
  public:
   bool allows(const Candidate& agent, FrameworkId framework, std::string_view) const override {

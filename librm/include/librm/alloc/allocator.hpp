@@ -134,10 +134,10 @@ class Allocator {
 
   // --- quotas ---
 
-  /// Replaces the role's quota. Refused, unless forced, where a limit is below what the role
-  /// consumes apart from outstanding offers, a guarantee is above its limit or a limit above it,
-  /// or all guarantees together are above the pool. Returns offers that are rescinded, because
-  /// they are over the limit or in the way of the guarantee: the latest first.
+  /// Replaces the role's quota. Refused where a guarantee is above its own limit; unless forced,
+  /// also where a limit is below what the role uses (offers aside) or the guarantee of a role
+  /// below, a guarantee above the limit of a role above, or all guarantees together above the pool.
+  /// Returns the offers that are rescinded for it, the latest first.
   Result<std::vector<OfferId>> set_quota(std::string_view role, const Quota& quota,
                                          bool force = false);
   void remove_quota(std::string_view role);

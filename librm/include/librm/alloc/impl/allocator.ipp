@@ -33,10 +33,9 @@ LIBRM_DECL Result<void> Allocator::set_weight(std::string_view role, std::int64_
                                                  " is not within 1..1000000000 thousandths");
   }
   detail::Role& entry = state_->make_role(role);
-  entry.weight_milli = weight_milli;
+  state_->tree.set_weight(entry, weight_milli);
   entry.weight_set = true;
   ++state_->plan_generation;
-  state_->tree.touch(entry);
   return {};
 }
 
@@ -241,7 +240,8 @@ LIBRM_DECL Result<std::vector<OfferId>> Allocator::set_quota(std::string_view ro
   // It exists from here on, so that roles above it are found; if refused it goes again.
   if (auto valid = librm::check_role(role); !valid) return tl::unexpected<Error>(valid.error());
   detail::Role& entry = state_->make_role(role);
-  auto allowed = state_->check_quota(role, quota);
+  auto allowed = state_->check_quota(role, quota, force);
+  if (allowed && !force) allowed = state_->check_children(role, quota);
   if (allowed && !force) allowed = state_->check_room(role, quota);
   if (!allowed) {
     state_->forget_if_unused(entry);

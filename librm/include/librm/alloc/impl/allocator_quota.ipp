@@ -97,8 +97,8 @@ LIBRM_DECL bool Allocator::State::is_forbidden(const Role& role, ScalarId id) co
 
 // --- what may be set ---
 
-LIBRM_DECL Result<void> Allocator::State::check_quota(std::string_view name,
-                                                      const Quota& quota) const {
+LIBRM_DECL Result<void> Allocator::State::check_quota(std::string_view name, const Quota& quota,
+                                                      bool force) const {
   if (auto valid = librm::check_role(name); !valid) return valid;
   const std::string role = "role " + std::string(name) + ": ";
   if (name == any_role) {
@@ -115,12 +115,29 @@ LIBRM_DECL Result<void> Allocator::State::check_quota(std::string_view name,
     for (const Role* at = find_role(name); at != nullptr && at != &root; at = at->above()) {
       const bool own = at->name == name;
       const Quota* bound = own ? &quota : at->quota.quota ? &*at->quota.quota : nullptr;
-      if (bound == nullptr || bound->limits.count(scalar) == 0) continue;
+      if (bound == nullptr || bound->limits.count(scalar) == 0 || (force && !own)) continue;
       const Amount limit = bound->limits.at(scalar);
       if (guarantee <= limit) continue;
       return fail(ErrorCode::invalid_argument,
                   role + scalar + ": guarantee " + to_string(guarantee) + " is above the limit " +
                       to_string(limit) + (own ? "" : " of role " + at->name));
+    }
+  }
+  return {};
+}
+
+/// Whether roles below are promised no more than the role may get.
+LIBRM_DECL Result<void> Allocator::State::check_children(std::string_view name,
+                                                         const Quota& quota) const {
+  for (const auto& [other, role] : roles) {
+    if (!role.quota.quota || !is_below(other, name)) continue;
+    for (const auto& [scalar, guarantee] : role.quota.quota->guarantees) {
+      const auto limit = quota.limits.find(scalar);
+      if (limit == quota.limits.end() || guarantee <= limit->second) continue;
+      return fail(ErrorCode::invalid_argument, "role " + std::string(name) + ": " + scalar +
+                                                   ": limit " + to_string(limit->second) +
+                                                   " is below the guarantee " +
+                                                   to_string(guarantee) + " of role " + other);
     }
   }
   return {};

@@ -380,7 +380,8 @@ struct Allocator::State {
   bool is_forbidden(const Role& role, ScalarId id) const;
   void remember_kept(const Slice& slice);
   std::int64_t most_for(const Role& role, const Role* owed, detail::ScalarId id) const;
-  Result<void> check_quota(std::string_view name, const Quota& quota) const;
+  Result<void> check_quota(std::string_view name, const Quota& quota, bool force) const;
+  Result<void> check_children(std::string_view name, const Quota& quota) const;
   Result<void> check_room(std::string_view name, const Quota& quota) const;
   std::int64_t promised(std::string_view scalar, std::string_view name, std::int64_t milli) const;
   detail::Quantities consumed(std::string_view name) const;

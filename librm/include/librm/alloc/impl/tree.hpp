@@ -79,6 +79,20 @@ class FairTree {
     if (!node.stale) stale_.push_back(&node);
     node.stale = true;
   }
+  /// A Sorter may look at weights, so the node is moved at once, not at the next refresh().
+  void set_weight(Node& node, std::int64_t weight_milli) {
+    const bool owed = node.owed;
+    set_owed(node, false);
+    if (!node.queued) {
+      node.weight_milli = weight_milli;
+    } else {
+      auto handle = node.parent->queue.extract(&node);
+      node.weight_milli = weight_milli;
+      node.share = scalars_.dominant_share(node.held, weight_milli);
+      node.parent->queue.insert(std::move(handle));
+    }
+    set_owed(node, owed);
+  }
   /// With the pool changes the share of everybody who holds something.
   void touch_pool() { pool_stale_ = true; }
 
