@@ -82,6 +82,9 @@ void WorkloadCore::on_update(Now now, const StatusUpdate& update, Actions& out) 
   if (known && over) {
     WorkloadRecord record = found->second;
     record.state = is_terminal(update.state) ? update.state : TaskState::lost;
+    // Its time was over before it began: the agent's clock is far ahead of ours.
+    clocks_differ_ = clocks_differ_ || (update.state == TaskState::dropped &&
+                                        update.reason == TaskReason::release_by_reached);
     persist(std::move(record), out);
   }
   if (update.sequence > 0) {
@@ -133,7 +136,7 @@ std::vector<TaskInfo> WorkloadCore::fill(Now now, const OfferReceived& offer,
       part = convert(operations.back())->converted;
     }
     TaskInfo info;
-    if (options_.release_after > Duration{}) {
+    if (options_.release_after > Duration{} && !clocks_differ_) {
       info.release_by = now.wall + options_.release_after;
       info.release_by =
           std::min(offer.offer.available_until.value_or(*info.release_by), *info.release_by);

@@ -86,6 +86,7 @@ class WorkloadCore {
   std::uint32_t ended_ = 0;
   bool void_id_ = false;
   bool suppressed_ = false;
+  bool clocks_differ_ = false;  ///< names no release_by any more
 };
 
 struct WorkloadCodec {
