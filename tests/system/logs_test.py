@@ -121,10 +121,15 @@ def check_a_job_that_waits_is_shown_once(cluster, directory):
 
 
 def check_every_attempt_is_followed(cluster, directory):
-    job, = cluster.submit({"command": "echo $RM_TASK_ID; exit 1", "retries": 2, "hold": True})
+    # The first attempt waits until it is followed: of an ended job the last one alone is shown.
+    seen = directory / "seen"
+    command = f"echo $RM_TASK_ID; until [ -e {seen} ]; do sleep 0.01; done; exit 1"
+    job, = cluster.submit({"command": command, "retries": 2})
     following = Following(cluster, directory, "-f", job)
-    cluster.request("POST", f"/v1/jobs/{job}/release")
-    assert following.end()[0] == f"{job}.1.1\n{job}.1.2\n{job}.1.3\n"
+    wait_until(lambda: following.out.stat().st_size > 0, "it follows")
+    seen.touch()
+    shown = following.end()[0]
+    assert shown == f"{job}.1.1\n{job}.1.2\n{job}.1.3\n", shown
     assert Following(cluster, directory, job, "--attempt", "2").end()[0] == f"{job}.1.2\n"
     assert Following(cluster, directory, job).end()[0] == f"{job}.1.3\n", "the last one"
 
