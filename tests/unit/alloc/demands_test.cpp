@@ -243,6 +243,26 @@ TEST(Earmarks, LendWhatTheyWaitWithToWhatEndsInTime) {
             2);
 }
 
+TEST(Earmarks, ThatStartTogetherStayWithinTheLimitOfTheirParent) {
+  Planned cluster;
+  cluster.agent(1, "cpus:4").agent(2, "cpus:4");
+  ASSERT_TRUE(cluster.allocator.set_quota("p", {{}, {{"cpus", Amount::units(4)}}}));
+  cluster.framework(1, {"p/a"}).framework(2, {"p/b"});
+  cluster.demand(1, {Gang(1, "cpus:2").nodes(2).in("p/a")});
+  cluster.demand(2, {Gang(1, "cpus:2").nodes(2).in("p/b")});
+  EXPECT_EQ(cluster.run().size(), 2u);
+  EXPECT_EQ(to_string(cluster.allocator.roles()[0].consumed), "cpus:4");
+}
+
+TEST(Earmarks, TakeMoreNodesWithinTheirLimitOnly) {
+  Planned cluster;
+  cluster.agent(1, "cpus:4").agent(2, "cpus:4").agent(3, "cpus:4");
+  ASSERT_TRUE(cluster.allocator.set_quota("p", {{}, {{"cpus", Amount::units(8)}}}));
+  cluster.framework(1, {"p"});
+  cluster.demand(1, {Gang(1, "cpus:4").nodes(1, 3).in("p")});
+  EXPECT_EQ(cluster.run().size(), 2u);
+}
+
 TEST(Earmarks, DrainWhereEndsAreUnknown) {
   Planned cluster;
   cluster.framework(1).framework(2, {"other"});

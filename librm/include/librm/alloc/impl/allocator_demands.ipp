@@ -295,8 +295,7 @@ LIBRM_DECL Resources Allocator::State::after_claims(const Agent& agent, Resource
                                                     EarmarkId own) const {
   for (const Claim& claim : agent.claims) {
     if (claim.earmark == own) continue;
-    const Earmark& other = earmarks.at(claim.earmark);
-    from -= detail::select_up_to(other.demand.shape, from, other.role->name);
+    from -= kept_of(agent, earmarks.at(claim.earmark), from);
   }
   return from;
 }
@@ -424,11 +423,19 @@ LIBRM_DECL void Allocator::State::refresh_claims(Agent& agent) {
   }
   for (Claim& claim : agent.claims) {
     Earmark& earmark = earmarks.at(claim.earmark);
-    const auto placed = placer().place(earmark.demand, agent.id, rest);
-    if (claim.ready != placed.has_value()) earmark.ready += placed ? 1u : ~0u;
-    claim.ready = placed.has_value();
-    rest -= placed ? *placed : detail::select_up_to(earmark.demand.shape, rest, earmark.role->name);
+    const bool ready = placer().place(earmark.demand, agent.id, rest).has_value();
+    if (claim.ready != ready) earmark.ready += ready ? 1u : ~0u;
+    claim.ready = ready;
+    rest -= kept_of(agent, earmark, rest);
   }
+}
+
+/// What the earmark keeps of `rest` there: a node, or as much of one as there is.
+LIBRM_DECL Resources Allocator::State::kept_of(const Agent& agent, const Earmark& earmark,
+                                               const Resources& rest) const {
+  auto placed = placer().place(earmark.demand, agent.id, rest);
+  if (placed) return std::move(*placed);
+  return detail::select_up_to(earmark.demand.shape, rest, earmark.role->name);
 }
 
 /// Takes out of `rest` what earmarks keep, in their order.
@@ -443,10 +450,8 @@ LIBRM_DECL std::vector<Allocator::State::Kept> Allocator::State::keep(const Agen
   std::vector<Kept> all;
   for (const Claim& claim : agent.claims) {
     const Earmark& earmark = earmarks.at(claim.earmark);
-    const auto placed = placer().place(earmark.demand, agent.id, rest);
     Kept kept;
-    kept.resources =
-        placed ? *placed : detail::select_up_to(earmark.demand.shape, rest, earmark.role->name);
+    kept.resources = kept_of(agent, earmark, rest);
     if (earmark.starts && *first > clock) kept.lendable_until = first;
     rest -= kept.resources;
     if (!kept.resources.empty()) all.push_back(std::move(kept));
@@ -459,9 +464,12 @@ LIBRM_DECL std::vector<Allocator::State::Kept> Allocator::State::keep(const Agen
 LIBRM_DECL void Allocator::State::start_ready(std::vector<Offer>& out) {
   std::vector<EarmarkId> ready;
   for (const auto& [id, earmark] : earmarks) {
-    if (earmark.ready == earmark.agents.size() && can_start(earmark)) ready.push_back(id);
+    if (earmark.ready == earmark.agents.size()) ready.push_back(id);
   }
-  for (const EarmarkId id : ready) start(earmarks.at(id), out);
+  for (const EarmarkId id : ready) {
+    // One that starts may use up what quotas leave to the next.
+    if (can_start(earmarks.at(id))) start(earmarks.at(id), out);
+  }
 }
 
 LIBRM_DECL bool Allocator::State::can_start(const Earmark& earmark) const {
@@ -488,8 +496,7 @@ LIBRM_DECL void Allocator::State::start(Earmark& earmark, std::vector<Offer>& ou
     Resources rest = agent->free;
     for (const Claim& claim : agent->claims) {
       if (claim.earmark == id) break;
-      const Earmark& older = earmarks.at(claim.earmark);
-      rest -= detail::select_up_to(older.demand.shape, rest, older.role->name);
+      rest -= kept_of(*agent, earmarks.at(claim.earmark), rest);
     }
     auto placed = placer().place(demand, agent->id, rest);
     LIBRM_CHECK(placed.has_value(), "what is ready has its place");
@@ -509,13 +516,20 @@ LIBRM_DECL void Allocator::State::start(Earmark& earmark, std::vector<Offer>& ou
   tree.refresh(root);
 }
 
-/// Up to count_max - count_min, where a node is free now.
+/// Up to count_max - count_min, where a node is free now and quotas allow it.
 LIBRM_DECL std::vector<Allocator::State::Candidate> Allocator::State::more_agents(
     const Earmark& earmark) {
   const Demand& demand = earmark.demand;
-  if (demand.count_max <= demand.count_min) return {};
+  Demand larger = demand;
+  while (larger.count_min < demand.count_max) {
+    ++larger.count_min;
+    if (within_limits(*earmark.role, larger) && within_surplus(*earmark.role, larger)) continue;
+    --larger.count_min;
+    break;
+  }
+  if (larger.count_min == demand.count_min) return {};
   const Search search{demand, *earmark.role, earmark.framework->id, earmark.id, earmark.agents};
-  std::vector<Candidate> more = choose(search, demand.count_max - demand.count_min);
+  std::vector<Candidate> more = choose(search, larger.count_min - demand.count_min);
   std::erase_if(more, [&](const Candidate& one) {
     return !can_place(search, *one.agent, after_claims(*one.agent, one.agent->free, earmark.id));
   });

@@ -416,6 +416,7 @@ struct Allocator::State {
   void dissolve(Earmark& earmark);
   void lose_agent(Agent& agent);
   void refresh_claims(Agent& agent);
+  Resources kept_of(const Agent& agent, const Earmark& earmark, const Resources& rest) const;
   std::vector<Kept> keep(const Agent& agent, Resources& rest) const;
   void start_ready(std::vector<Offer>& out);
   bool can_start(const Earmark& earmark) const;
