@@ -348,6 +348,37 @@ TEST(Earmarks, TakeAnotherAgentForOneThatIsLost) {
   EXPECT_TRUE(cluster.earmarks().empty());
 }
 
+/// Declines all that is offered, until nothing is.
+bool comes_to_rest(Planned& cluster) {
+  for (int round = 0; round < 10; ++round) {
+    const auto offers = cluster.run();
+    if (offers.empty()) return true;
+    for (const Offer& offer : offers) cluster.decline(offer, seconds(50));
+  }
+  return false;
+}
+
+TEST(Earmarks, ALoanAndWhatIsNotLentAreRefusedEachForItself) {
+  Planned cluster;
+  cluster.framework(1).framework(2);
+  cluster.busy(1, "cpus:4", "cpus:4", 100).agent(2, "cpus:4;mem:8");
+  cluster.demand(1, {Gang(1, "cpus:2").nodes(2)});
+  EXPECT_TRUE(comes_to_rest(cluster));
+  // Who wanted no loan may want it for good.
+  cluster.demand(1, {});
+  EXPECT_EQ(to_string(cluster.one().resources), "cpus:4;mem:8");
+}
+
+TEST(Earmarks, LoansOfTwoAreRefusedTogether) {
+  Planned cluster;
+  cluster.framework(1, {"a"}).framework(2, {"b"}).framework(3, {"c"});
+  cluster.busy(1, "cpus:4", "cpus:4", 100).agent(2, "cpus:4");
+  cluster.demand(1, {Gang(1, "cpus:1").nodes(2).in("a")});
+  cluster.demand(2, {Gang(1, "cpus:1").nodes(2).in("b")});
+  EXPECT_TRUE(comes_to_rest(cluster));
+  EXPECT_EQ(cluster.earmarks().size(), 2u);
+}
+
 TEST(Earmarks, EndWithTheirDemand) {
   Planned cluster;
   cluster.framework(1);

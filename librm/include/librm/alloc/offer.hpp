@@ -1,6 +1,7 @@
 // An offer: a lease on free resources of one agent, made to one framework in one role.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -21,6 +22,8 @@ struct Offer {
   std::optional<WallTime> available_until;
   /// Set where the offer serves a demand's earmark.
   std::optional<EarmarkId> earmark;
+  DemandId demand{};           ///< of the earmark
+  std::uint32_t together = 0;  ///< how many offers the earmark became, all at once; with this one
   /// Set where it is lent: it belongs to somebody's earmark, and what is launched must end by then.
   std::optional<Instant> lent_until;
 };

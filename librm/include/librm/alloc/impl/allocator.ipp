@@ -210,7 +210,7 @@ LIBRM_DECL Result<void> Allocator::set_demands(FrameworkId framework, std::vecto
 }
 
 LIBRM_DECL Result<void> Allocator::State::check_demands(const Framework& framework,
-                                                        const std::vector<Demand>& demands) {
+                                                        const std::vector<Demand>& demands) const {
   std::set<DemandId> ids;
   for (const Demand& demand : demands) {
     const std::string name =
@@ -229,7 +229,23 @@ LIBRM_DECL Result<void> Allocator::State::check_demands(const Framework& framewo
       return refuse("count " + std::to_string(demand.count_min) + ".." +
                     std::to_string(demand.count_max) + " is not a range of 1 or more nodes");
     }
+    for (const Constraint& constraint : demand.constraints) {
+      if (auto valid = check_pattern(constraint); !valid) return refuse(valid.error().message);
+    }
   }
+  return {};
+}
+
+/// Whether its pattern is one: it would hold nowhere, and the demand wait for ever.
+LIBRM_DECL Result<void> Allocator::State::check_pattern(const Constraint& constraint) const {
+  const bool pattern =
+      constraint.kind == ConstraintKind::like || constraint.kind == ConstraintKind::unlike;
+  if (!pattern) return {};
+  if (options.matcher == nullptr) {
+    return fail(ErrorCode::unsupported, to_string(constraint) + ": patterns are not understood");
+  }
+  auto matched = options.matcher->matches(constraint.value, "");
+  if (!matched) return tl::unexpected<Error>(matched.error());
   return {};
 }
 

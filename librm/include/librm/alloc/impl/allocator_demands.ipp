@@ -501,8 +501,12 @@ LIBRM_DECL void Allocator::State::start(Earmark& earmark, std::vector<Offer>& ou
     auto placed = placer().place(demand, agent->id, rest);
     LIBRM_CHECK(placed.has_value(), "what is ready has its place");
     unclaim(earmark, *agent);
-    out.push_back(make_offer(*agent, member, std::move(*placed), std::nullopt, id));
-    gang.offers.insert(out.back().id);
+    const OfferId made = make_offer(*agent, member, std::move(*placed), std::nullopt, id).id;
+    Offer& offer = offers.at(made).offer;
+    offer.demand = demand.id;
+    offer.together = static_cast<std::uint32_t>(chosen.size());
+    out.push_back(offer);
+    gang.offers.insert(made);
   }
   if (DemandEntry* entry = find_demand(earmark)) {
     entry->done = true;

@@ -52,8 +52,8 @@ LIBRM_DECL std::string Allocator::State::why_filtered(const Agent& agent,
   if (framework == frameworks.end()) return {};
   const auto member = framework->second.members.find(question.role);
   if (member == framework->second.members.end()) return {};
-  const detail::FilterEntry* filter = detail::FilterBook::find(agent, member->second);
-  if (filter == nullptr || filter->lent || filter->expires <= question.now) return {};
+  const detail::FilterEntry* filter = detail::FilterBook::find(agent, member->second, false);
+  if (filter == nullptr || filter->expires <= question.now) return {};
   if (!detail::FilterBook::holds(agent, *filter, usable_by(available, member->second))) return {};
   const std::string& reason = filters.reason(*filter);
   return "declined: " + (reason.empty() ? "no reason given" : '"' + reason + '"') + " for " +

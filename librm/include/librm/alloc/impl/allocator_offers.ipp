@@ -43,6 +43,10 @@ LIBRM_DECL std::optional<Instant> Allocator::next_deadline() const {
   if (const auto filter_end = state_->filters.next_end()) deadline.at_latest(*filter_end);
   if (!state_->offers.empty()) deadline.at_latest(state_->offers.begin()->second.offer.expires);
   if (state_->demand_wake) deadline.at_latest(*state_->demand_wake);
+  for (const auto& [id, earmark] : state_->earmarks) {
+    const Instant impatient = earmark.created + state_->options.earmark_max;
+    if (!earmark.starts && impatient > state_->clock) deadline.at_latest(impatient);
+  }
   return deadline.mono;
 }
 

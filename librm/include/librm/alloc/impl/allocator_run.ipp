@@ -197,6 +197,8 @@ LIBRM_DECL Offer Allocator::State::make_offer(Agent& agent, Member& member, Reso
                              .expires = clock + options.offer_timeout,
                              .available_until = agent.available_until,
                              .earmark = earmark,
+                             .demand = {},
+                             .together = 0,
                              .lent_until = lent_until},
                    .agent = &agent,
                    .member = &member};

@@ -294,8 +294,8 @@ struct Allocator::State {
   /// it, else each of two offers that are declined one after the other would break the filter of
   /// the other one.
   bool all_refused(const Agent& agent, const Member& member) const {
-    const detail::FilterEntry* filter = detail::FilterBook::find(agent, member);
-    return filter != nullptr && !filter->lent && filter->expires > clock &&
+    const detail::FilterEntry* filter = detail::FilterBook::find(agent, member, false);
+    return filter != nullptr && filter->expires > clock &&
            detail::FilterBook::holds(agent, *filter, usable_by(agent.free, member));
   }
 
@@ -304,7 +304,16 @@ struct Allocator::State {
   void refuse(Agent& agent, Member& member, Resources refused, bool was_all_refused, bool lent,
               Duration refuse_for, std::string_view reason) {
     if (refuse_for.ns <= 0 || refused.empty()) return;
-    if (was_all_refused) refused = usable_by(agent.free, member);
+    if (was_all_refused) {
+      refused = usable_by(agent.free, member);
+    } else if (lent) {
+      // What several earmarks lend is offered in as many offers.
+      const detail::FilterEntry* other = detail::FilterBook::find(agent, member, true);
+      if (other != nullptr && other->expires > clock) {
+        Resources both = refused + agent.refusals[other->refusal].resources;
+        if (usable_by(agent.free, member).contains(both)) refused = std::move(both);
+      }
+    }
     const Instant end = clock + std::min(refuse_for, options.refuse_for_max);
     filters.refuse(agent, member, std::move(refused), end, reason, lent);
   }
@@ -345,7 +354,8 @@ struct Allocator::State {
 
   Result<void> check_wishes(FrameworkId framework, const FrameworkWishes& wishes) const;
   void set_wishes(Framework& framework, FrameworkWishes wishes);
-  static Result<void> check_demands(const Framework& framework, const std::vector<Demand>& demands);
+  Result<void> check_demands(const Framework& framework, const std::vector<Demand>& demands) const;
+  Result<void> check_pattern(const Constraint& constraint) const;
 
   // --- allocation (allocator_run.ipp) ---
 
@@ -428,6 +438,7 @@ struct Allocator::State {
   DemandEntry* find_demand(const Earmark& earmark);
   void find_preemptible(const Earmark& earmark, const Agent& agent,
                         std::vector<Preemption>& wanted) const;
+  Request lacking(const Earmark& earmark, const Agent& agent) const;
   const Placer& placer() const;
 
   // --- explanation (allocator_explain.ipp) ---

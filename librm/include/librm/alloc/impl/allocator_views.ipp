@@ -116,27 +116,49 @@ LIBRM_DECL std::vector<Allocator::Preemption> Allocator::preemptions(Instant now
   return wanted;
 }
 
-/// Who has more than its fair share of what the demand needs, or holds what is revocable.
+/// Who has more than its fair share of what is lacking there, or holds it revocably.
 LIBRM_DECL void Allocator::State::find_preemptible(const Earmark& earmark, const Agent& agent,
                                                    std::vector<Preemption>& wanted) const {
+  const Request lacks = lacking(earmark, agent);
+  const auto concerns = [&](const Resources& resources) {
+    return std::any_of(lacks.amounts.begin(), lacks.amounts.end(),
+                       [&](const auto& part) { return resources.amount(part.first).milli > 0; });
+  };
   for (const Holding& holding : agent.holdings) {
     const Role& role = *holding.member->role;
-    const auto& shape = earmark.demand.shape.amounts;
-    const bool needed = std::any_of(shape.begin(), shape.end(), [&](const auto& part) {
-      return holding.resources.amount(part.first).milli > 0;
-    });
-    const auto& list = holding.resources.list();
-    const bool revocable = std::any_of(list.begin(), list.end(),
-                                       [](const Resource& entry) { return entry.revocable; });
-    const bool above = std::any_of(shape.begin(), shape.end(), [&](const auto& part) {
-      if (!scalars.knows(part.first)) return false;
-      const ScalarId id = scalars.id_of(part.first);
-      return role.held[id] > fair_amount(role, id);
-    });
-    if (!needed || &role == earmark.role || !(revocable || above)) continue;
+    if (&role == earmark.role) continue;
+    const bool above =
+        std::any_of(lacks.amounts.begin(), lacks.amounts.end(), [&](const auto& part) {
+          if (!scalars.knows(part.first)) return false;
+          const ScalarId id = scalars.id_of(part.first);
+          return role.held[id] > fair_amount(role, id);
+        });
+    Resources given = above ? holding.resources : detail::revocable_part(holding.resources);
+    if (!concerns(given)) continue;
     wanted.push_back(
-        {earmark.id, agent.id, holding.member->framework->id, role.name, holding.resources});
+        {earmark.id, agent.id, holding.member->framework->id, role.name, std::move(given), lacks});
   }
+}
+
+/// What of one node the earmark would not get there now.
+LIBRM_DECL Request Allocator::State::lacking(const Earmark& earmark, const Agent& agent) const {
+  Resources rest = agent.free;
+  for (const OfferId id : agent.offers) {
+    const Offer& offer = offers.at(id).offer;
+    if (offer.lent_until) rest += offer.resources;
+  }
+  for (const Claim& claim : agent.claims) {
+    if (claim.earmark == earmark.id) break;
+    rest -= kept_of(agent, earmarks.at(claim.earmark), rest);
+  }
+  const Resources usable = rest.usable_by(earmark.role->name);
+  Request lacks;
+  for (const auto& [name, amount] : earmark.demand.shape.amounts) {
+    const Amount have = usable.amount(name);
+    if (have < amount) lacks.amounts.emplace(name, amount - have);
+  }
+  // Enough of everything, but not where the placer needs it.
+  return lacks.amounts.empty() ? earmark.demand.shape : lacks;
 }
 
 LIBRM_DECL std::vector<std::string> Allocator::check_invariants() const {
@@ -254,7 +276,10 @@ LIBRM_DECL void Allocator::State::check_member(const Member& member, const detai
   }
   for (const AgentId id : member.filtered_on) {
     const auto agent = agents.find(id);
-    if (agent == agents.end() || detail::FilterBook::find(agent->second, member) == nullptr) {
+    const auto filtered = [&](bool lent) {
+      return detail::FilterBook::find(agent->second, member, lent) != nullptr;
+    };
+    if (agent == agents.end() || !(filtered(false) || filtered(true))) {
       violations.push_back(name + ": has no filter on " + to_string(id));
     }
   }

@@ -240,6 +240,14 @@ inline Resources shared_part(const Resources& resources) {
   return shared;
 }
 
+inline Resources revocable_part(const Resources& resources) {
+  Resources revocable;
+  for (const Resource& entry : resources.list()) {
+    if (entry.revocable) revocable.add(entry);
+  }
+  return revocable;
+}
+
 struct OfferEntry {
   Offer offer;
   Agent* agent = nullptr;

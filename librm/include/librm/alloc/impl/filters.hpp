@@ -21,10 +21,12 @@ namespace librm::detail {
 class FilterBook {
   // First, because its type is deduced.
   template <class AnyAgent>
-  static auto lower_bound(AnyAgent& agent, const Member& member) {
-    return std::lower_bound(
-        agent.filters.begin(), agent.filters.end(), member.number,
-        [](const FilterEntry& filter, std::uint32_t number) { return filter.member < number; });
+  static auto lower_bound(AnyAgent& agent, const Member& member, bool lent) {
+    return std::lower_bound(agent.filters.begin(), agent.filters.end(),
+                            std::pair(member.number, lent),
+                            [](const FilterEntry& filter, const auto& key) {
+                              return std::pair(filter.member, filter.lent) < key;
+                            });
   }
 
  public:
@@ -47,13 +49,13 @@ class FilterBook {
     unused_numbers_.push_back(member.number);
   }
 
-  /// Adds or replaces the member's filter on the agent.
+  /// Adds or replaces the member's filter on the agent: it has one for all, and one for loans.
   void refuse(Agent& agent, Member& member, Resources refused, Instant expires,
               std::string_view reason, bool lent) {
     const FilterEntry filter{member.number, share_refusal(agent, std::move(refused)), expires,
                              share_reason(reason.substr(0, reason_bytes_max)), lent};
-    const auto at = lower_bound(agent, member);
-    if (at != agent.filters.end() && at->member == member.number) {
+    const auto at = lower_bound(agent, member, lent);
+    if (at != agent.filters.end() && at->member == member.number && at->lent == lent) {
       unshare(agent, *at);
       *at = filter;
       set_end(agent, earliest_end(agent));
@@ -61,13 +63,15 @@ class FilterBook {
     }
     agent.filters.insert(at, filter);
     auto& agents = member.filtered_on;
-    agents.insert(std::lower_bound(agents.begin(), agents.end(), agent.id), agent.id);
+    const auto place = std::lower_bound(agents.begin(), agents.end(), agent.id);
+    if (place == agents.end() || *place != agent.id) agents.insert(place, agent.id);
     if (!agent.filter_end || expires < *agent.filter_end) set_end(agent, expires);
   }
 
-  static const FilterEntry* find(const Agent& agent, const Member& member) {
-    const auto at = lower_bound(agent, member);
-    return at != agent.filters.end() && at->member == member.number ? &*at : nullptr;
+  static const FilterEntry* find(const Agent& agent, const Member& member, bool lent) {
+    const auto at = lower_bound(agent, member, lent);
+    const bool found = at != agent.filters.end() && at->member == member.number && at->lent == lent;
+    return found ? &*at : nullptr;
   }
 
   /// Whether what would be offered there is no more than what was refused.
@@ -136,13 +140,23 @@ class FilterBook {
 
   template <class Predicate>
   void remove_if(Agent& agent, Predicate predicate) {
-    std::erase_if(agent.filters, [&](const FilterEntry& filter) {
-      if (!predicate(filter)) return false;
-      unshare(agent, filter);
-      auto& agents = members_[filter.member]->filtered_on;
+    auto kept = agent.filters.begin();
+    for (auto at = agent.filters.begin(); at != agent.filters.end();) {
+      const std::uint32_t member = at->member;
+      bool any = false;
+      for (; at != agent.filters.end() && at->member == member; ++at) {
+        if (predicate(*at)) {
+          unshare(agent, *at);
+          continue;
+        }
+        *kept++ = *at;
+        any = true;
+      }
+      if (any) continue;
+      auto& agents = members_[member]->filtered_on;
       agents.erase(std::lower_bound(agents.begin(), agents.end(), agent.id));
-      return true;
-    });
+    }
+    agent.filters.erase(kept, agent.filters.end());
     if (agent.filters.empty()) agent.refusals.clear();
     set_end(agent, earliest_end(agent));
   }
