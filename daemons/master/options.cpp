@@ -2,6 +2,8 @@
 #include "master/options.hpp"
 
 #include <iostream>
+#include <sstream>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -10,6 +12,7 @@
 #include "common/config.hpp"
 #include "common/files.hpp"
 #include "librm/base/amount.hpp"
+#include "librm/resource/request.hpp"
 #include "librm/resource/resources.hpp"
 
 namespace librm::daemon {
@@ -23,6 +26,14 @@ int usage_error(const std::string& message) {
   return 2;
 }
 
+/// The parts between the separators; none of nothing.
+std::vector<std::string> split(const std::string& text, char separator) {
+  std::vector<std::string> parts;
+  std::istringstream stream(text);
+  for (std::string part; std::getline(stream, part, separator);) parts.push_back(part);
+  return parts;
+}
+
 }  // namespace
 
 void use_batch_front_end(MasterConfig& config) {
@@ -30,6 +41,7 @@ void use_batch_front_end(MasterConfig& config) {
   config.batch.framework.failover_timeout = batch_failover_timeout;
   config.batch.zones = &batch::system_time_zones();
   config.batch.patterns = &batch::re2_patterns();
+  config.master.allocator.matcher = &batch::re2_matcher();
 }
 
 Result<std::pair<std::string, std::int64_t>> parse_role_weight(const std::string& text) {
@@ -51,6 +63,9 @@ std::optional<int> read_options(int argc, const char* const* argv, MasterOptions
   MasterOptions& master = config.master;
   config.work_dir = default_work_dir("master");
   std::vector<std::string> role_weights;
+  std::string roles;
+  std::string min_allocatable;
+  std::string excluded;
 
   Config flags("rm-master", "Pools agents, offers their resources, and runs the batch front end.",
                "RM_MASTER_");
@@ -60,13 +75,22 @@ std::optional<int> read_options(int argc, const char* const* argv, MasterOptions
             "port of agents and frameworks; 0 picks a free one");
   flags.add("work-dir", config.work_dir, "data directory, made with mode 0700; one master each");
   flags.add("role-weight", role_weights, "share of a role among others, ROLE=WEIGHT; repeatable");
+  flags.add("roles", roles,
+            "the only roles that may be used, with all below them: a,b; default any");
+  flags.add("min-allocatable-resources", min_allocatable,
+            "what an offer has at least: cpus:0.1|mem:32, one of these; default anything");
+  flags.add("fair-sharing-excluded", excluded,
+            "scalars that do not count for shares: gpus,licenses");
+  flags.add("earmark-max", master.allocator.earmark_max,
+            "after which a demand whose start is not known has work of others preempted");
   flags.add("heartbeat-interval", master.heartbeat_interval, "of agents and frameworks");
   flags.add("agent-lease", master.agent_lease, "after which a silent agent starts nothing");
   flags.add("unreachable-after", master.agent_unreachable_after,
             "silence after which an agent is unreachable; more than the lease");
   flags.add("agent-return-timeout", master.agent_return_timeout,
             "that known agents have to return after a start");
-  flags.add("offer-timeout", master.offer_timeout, "after which an unanswered offer is rescinded");
+  flags.add("offer-timeout", master.allocator.offer_timeout,
+            "after which an unanswered offer is rescinded");
   flags.add("snapshot-every", config.snapshot_every, "records between two journal snapshots");
   flags.add_choice("log-level", options.log_level, {"debug", "info", "warn", "error"},
                    "least level of the lines on stderr", "RM_LOG_LEVEL");
@@ -77,6 +101,24 @@ std::optional<int> read_options(int argc, const char* const* argv, MasterOptions
     if (!weight) return usage_error(weight.error().message);
     config.role_weights_milli[weight->first] = weight->second;
   }
+  for (std::string& role : split(roles, ',')) {
+    if (auto valid = check_role(role); !valid)
+      return usage_error("roles: " + valid.error().message);
+    master.allocator.roles.insert(std::move(role));
+  }
+  for (const std::string& text : split(min_allocatable, '|')) {
+    auto request = parse_request(text);
+    if (!request) return usage_error("min-allocatable-resources: " + request.error().message);
+    master.allocator.min_allocatable.push_back(std::move(*request));
+  }
+  for (std::string& name : split(excluded, ',')) {
+    const auto request = parse_request(name + ":1");
+    if (!request || request->amounts.begin()->first != name) {
+      return usage_error("fair-sharing-excluded: '" + name + "' is not the name of a resource");
+    }
+    master.allocator.unfair.insert(std::move(name));
+  }
+  if (master.allocator.earmark_max.ns <= 0) return usage_error("earmark-max: need more than 0");
   if (master.heartbeat_interval.ns <= 0 || master.heartbeat_interval >= master.agent_lease ||
       master.agent_lease >= master.agent_unreachable_after) {
     return usage_error("need heartbeat-interval < agent-lease < unreachable-after");

@@ -30,6 +30,7 @@ struct BatchCore::Bin {
   std::string hostname;
   const librm::Attributes* attributes = nullptr;  ///< of an offer that the session holds
   std::optional<librm::WallTime> available_until;
+  bool lent = false;  ///< until then: what is launched is sure to end earlier
   librm::Resources free;
   std::vector<librm::OfferId> offers;
   std::vector<librm::TaskInfo> tasks;
@@ -39,9 +40,11 @@ struct BatchCore::Bin {
            !mismatch(shape.constraints, shape.patterns, engine, *attributes) &&
            !fits(shape.request, free, shape.role);
   }
-  /// What is launched should end before planned maintenance.
+  /// What is launched should end before planned maintenance, and has to before a loan does.
   bool ends_in_time(const Job& job, librm::Now now) const {
-    return !outlasts(job, available_until, now);
+    if (!lent) return !outlasts(job, available_until, now);
+    const std::optional<librm::Duration> longest = holds_at_most(job.spec);
+    return longest && now.wall + *longest <= *available_until;
   }
 };
 
@@ -77,18 +80,19 @@ void BatchCore::match_offers(librm::Now now, BatchActions& out) {
 /// Offers of one agent and role are used together.
 std::vector<BatchCore::Bin> BatchCore::gather_bins(librm::Now now) const {
   std::vector<Bin> bins;
-  std::map<std::tuple<librm::AgentId, librm::Incarnation, std::string>, std::size_t> places;
+  std::map<std::tuple<librm::AgentId, librm::Incarnation, std::string, bool>, std::size_t> places;
   for (const auto& [id, held] : session_.offers()) {
     const librm::OfferInfo& offer = held.offer;
     if (held.expires <= now.mono) continue;
     const auto [place, is_new] =
-        places.try_emplace({offer.agent, offer.incarnation, offer.role}, bins.size());
+        places.try_emplace({offer.agent, offer.incarnation, offer.role, offer.lent}, bins.size());
     if (is_new) {
       Bin bin;
       bin.agent = offer.agent;
       bin.role = offer.role;
       bin.incarnation = offer.incarnation;
       bin.hostname = offer.hostname;
+      bin.lent = offer.lent && offer.available_until;
       bin.attributes = &offer.attributes;
       bins.push_back(std::move(bin));
     }
@@ -225,6 +229,9 @@ LaunchRecord::Launch BatchCore::plan_launch(librm::Now now, const Job& job,
   info.kill_grace = job.spec.kill_grace;
   info.time_limit = job.spec.time_limit;
   if (job.spec.lost == LostPolicy::fence) info.fence_after = job.spec.fence_after;
+  // Others can plan with what is known to end; its time limit ends it earlier.
+  if (const auto longest = holds_at_most(job.spec)) info.release_by = now.wall + *longest;
+  if (bin.lent) info.release_by = bin.available_until;
   info.labels = job.spec.labels;
   add_environment(job, index, attempt, info.command.environment);
   bin.tasks.push_back(std::move(info));
@@ -270,7 +277,8 @@ std::string BatchCore::refusal(const Bin& bin, const std::vector<JobId>& unfit) 
       return text + short_of->name + " " + to_string(short_of->need) + ", free " +
              to_string(short_of->free);
     }
-    return text + "more time than is left until planned maintenance";
+    return text + (bin.lent ? "more time than it is lent for"
+                            : "more time than is left until planned maintenance");
   }
   return ready_.empty() ? "no waiting job" : "nothing waiting fits";
 }

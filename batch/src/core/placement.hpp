@@ -41,4 +41,12 @@ inline bool outlasts(const Job& job, std::optional<librm::WallTime> maintenance,
   return now.wall + job.spec.time_limit.value_or(librm::Duration{}) >= *maintenance;
 }
 
+/// How long it holds its resources from its launch on; empty: not known. How long it takes to fetch
+/// its files is not.
+inline std::optional<librm::Duration> holds_at_most(const JobSpec& spec) {
+  constexpr librm::Duration start_slack = librm::seconds(60);
+  if (!spec.time_limit || !spec.command.fetch.empty()) return std::nullopt;
+  return *spec.time_limit + spec.kill_grace + start_slack;
+}
+
 }  // namespace batch

@@ -21,6 +21,15 @@ RE2::Options options() {
   return chosen;
 }
 
+/// One pattern is mostly asked about many texts in a row.
+const RE2& compile(std::string_view pattern) {
+  thread_local std::unique_ptr<RE2> latest;
+  if (!latest || latest->pattern() != pattern) {
+    latest = std::make_unique<RE2>(re2::StringPiece(pattern.data(), pattern.size()), options());
+  }
+  return *latest;
+}
+
 class Re2Patterns final : public Patterns {
  public:
   librm::Result<void> check(const std::string& pattern) const override {
@@ -39,12 +48,17 @@ class Re2Patterns final : public Patterns {
 
   bool matches(const std::string& pattern, const std::string& text) const override {
     if (pattern.size() > pattern_size_max) return false;
-    // One pattern is mostly asked about many texts in a row.
-    thread_local std::unique_ptr<RE2> latest;
-    if (!latest || latest->pattern() != pattern) {
-      latest = std::make_unique<RE2>(pattern, options());
-    }
-    return latest->ok() && RE2::FullMatch(text, *latest);
+    const RE2& compiled = compile(pattern);
+    return compiled.ok() && RE2::FullMatch(text, compiled);
+  }
+};
+
+class Re2Matcher final : public librm::Matcher {
+ public:
+  librm::Result<bool> matches(std::string_view pattern, std::string_view text) const override {
+    const bool known = pattern.size() <= pattern_size_max && compile(pattern).ok();
+    if (known) return RE2::FullMatch(re2::StringPiece(text.data(), text.size()), compile(pattern));
+    return tl::unexpected<librm::Error>(re2_patterns().check(std::string(pattern)).error());
   }
 };
 
@@ -53,6 +67,11 @@ class Re2Patterns final : public Patterns {
 const Patterns& re2_patterns() {
   static const Re2Patterns patterns;
   return patterns;
+}
+
+const librm::Matcher& re2_matcher() {
+  static const Re2Matcher matcher;
+  return matcher;
 }
 
 }  // namespace batch

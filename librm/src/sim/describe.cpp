@@ -7,9 +7,10 @@ namespace librm::sim {
 
 namespace {
 
-std::string ids(const std::vector<InverseOfferId>& offers) {
+template <class Id>
+std::string ids(const std::vector<Id>& offers) {
   std::string text;
-  for (const InverseOfferId offer : offers) text += " " + to_string(offer);
+  for (const Id offer : offers) text += " " + to_string(offer);
   return text;
 }
 
@@ -106,7 +107,23 @@ struct Describer {
   }
   std::string operator()(const ReviveOffers&) const { return "ReviveOffers"; }
   std::string operator()(const SuppressOffers&) const { return "SuppressOffers"; }
-  std::string operator()(const DeclareDemands&) const { return "DeclareDemands"; }
+  std::string operator()(const DeclareDemands& m) const {
+    std::string text = "DeclareDemands";
+    for (const Demand& demand : m.demands) {
+      text += " " + to_string(demand.id) + "(" + std::to_string(demand.count_min) + " x " +
+              to_string(demand.shape) + ")";
+    }
+    return text;
+  }
+  std::string operator()(const AcceptTogether& m) const {
+    std::string text = "AcceptTogether";
+    for (const AcceptPart& part : m.parts) {
+      text += " {" + ids(part.offers) + ":";
+      for (const TaskInfo& task : part.tasks) text += " " + task.id;
+      text += " }";
+    }
+    return text;
+  }
   std::string operator()(const TeardownFramework&) const { return "TeardownFramework"; }
   std::string operator()(const FrameworkHeartbeat&) const { return "FrameworkHeartbeat"; }
   std::string operator()(const ExecutorMessage&) const { return "ExecutorMessage"; }

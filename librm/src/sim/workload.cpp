@@ -2,6 +2,7 @@
 #include "librm/sim/workload.hpp"
 
 #include <algorithm>
+#include <set>
 #include <sstream>
 #include <utility>
 
@@ -55,7 +56,7 @@ void WorkloadCore::take(Now now, FrameworkActions& actions, Actions& out) {
   for (FrameworkOutput& action : actions) {
     if (auto* opened = std::get_if<SessionOpened>(&action)) {
       suppressed_ = false;
-      if (framework_ != opened->framework) persist({opened->framework, {}, {}, {}, {}}, out);
+      if (framework_ != opened->framework) persist({opened->framework, {}, {}, {}}, out);
     } else if (auto* offer = std::get_if<OfferReceived>(&action)) {
       offers_[offer->offer.id] = std::move(*offer);
     } else if (auto* ended = std::get_if<OfferEnded>(&action)) {
@@ -100,7 +101,13 @@ void WorkloadCore::call(Now now, Message message, Actions& out) {
 }
 
 void WorkloadCore::flush(Now now, Actions& out) {
+  std::set<EarmarkId> earmarks;
   for (const auto& [id, offer] : std::exchange(offers_, {})) {
+    if (offer.offer.earmark) {
+      offers_.emplace(id, offer);
+      earmarks.insert(*offer.offer.earmark);
+      continue;
+    }
     std::vector<Operation> operations;
     std::vector<TaskInfo> tasks = fill(now, offer, operations, out);
     if (tasks.empty()) {
@@ -110,15 +117,76 @@ void WorkloadCore::flush(Now now, Actions& out) {
            out);
     }
   }
-  const bool enough = live_ + ended_ >= options_.tasks;
-  if (!session_.subscribed() || enough == suppressed_) return;
-  suppressed_ = enough;
-  if (enough) {
+  for (const EarmarkId earmark : earmarks) answer_gang(now, earmark, out);
+  declare(now, out);
+  if (!session_.subscribed() || enough() == suppressed_) return;
+  suppressed_ = enough();
+  if (suppressed_) {
     call(now, SuppressOffers{}, out);
   } else {
     call(now, ReviveOffers{}, out);
   }
 }
+
+bool WorkloadCore::enough() const {
+  return live_ + ended_ >= options_.tasks && gangs_done_ >= options_.gangs;
+}
+
+// --- gangs ---
+
+std::optional<DemandId> WorkloadCore::wanted_gang() const {
+  if (gangs_done_ >= options_.gangs) return std::nullopt;
+  if (!gangs_.empty() && gangs_.rbegin()->second.live > 0) return std::nullopt;
+  return DemandId{gangs_.empty() ? 1 : gangs_.rbegin()->first + 1u};
+}
+
+void WorkloadCore::declare(Now now, Actions& out) {
+  const std::optional<DemandId> wanted = wanted_gang();
+  if (!session_.subscribed() || wanted == declared_) return;
+  declared_ = wanted;
+  DeclareDemands declare;
+  if (wanted) {
+    declare.demands.push_back(options_.gang);
+    declare.demands.back().id = *wanted;
+  }
+  call(now, std::move(declare), out);
+}
+
+/// All of its nodes at once, or none.
+void WorkloadCore::answer_gang(Now now, EarmarkId earmark, Actions& out) {
+  const std::vector<OfferReceived> offers = session_.offers_of(earmark);
+  if (offers.empty()) return;  // more are on their way
+  for (const OfferReceived& offer : offers) offers_.erase(offer.offer.id);
+  const auto gang = static_cast<std::uint32_t>(offers.front().offer.demand.value);
+  if (wanted_gang() != offers.front().offer.demand || offers.size() < options_.gang.count_min) {
+    DeclineOffers decline;
+    for (const OfferReceived& offer : offers) decline.offers.push_back(offer.offer.id);
+    decline.reason = "not wanted any more";
+    call(now, std::move(decline), out);
+    return;
+  }
+  AcceptTogether accept;
+  accept.refuse_for = options_.refuse_for;
+  for (const OfferReceived& offer : offers) {
+    const std::string id = options_.task_prefix + ".g" + std::to_string(gang) + "." +
+                           std::to_string(accept.parts.size() + 1);
+    Resources part;
+    for (const auto& [name, amount] : options_.gang.shape.amounts) {
+      part += Resources::scalar(name, amount);
+    }
+    part = pick(offer.offer.resources, part);
+    accept.parts.push_back(
+        {{offer.offer.id}, {make_task(now, offer.offer, id, std::move(part), gang, out)}});
+  }
+  call(now, std::move(accept), out);
+}
+
+void WorkloadCore::end_gang(std::uint32_t gang) {
+  const Gang& ended = gangs_.at(gang);
+  if (ended.live == 0 && !ended.broken) ++gangs_done_;
+}
+
+// --- plain tasks ---
 
 std::vector<TaskInfo> WorkloadCore::fill(Now now, const OfferReceived& offer,
                                          std::vector<Operation>& operations, Actions& out) {
@@ -135,22 +203,26 @@ std::vector<TaskInfo> WorkloadCore::fill(Now now, const OfferReceived& offer,
       operations.push_back({OperationKind::reserve, part, {offer.offer.role, true, "", {}}, {}});
       part = convert(operations.back())->converted;
     }
-    TaskInfo info;
-    if (options_.release_after > Duration{} && !clocks_differ_) {
-      info.release_by = now.wall + options_.release_after;
-      info.release_by =
-          std::min(offer.offer.available_until.value_or(*info.release_by), *info.release_by);
-    }
-    info.id = options_.task_prefix + "." + std::to_string(tasks_.size() + 1);
-    info.name = info.id;
-    info.role = offer.offer.role;
-    info.resources = std::move(part);
-    info.command.value = "true";
-    persist({framework_, info.id, offer.offer.agent, offer.offer.incarnation, TaskState::staging},
-            out);
-    tasks.push_back(std::move(info));
+    const std::string id = options_.task_prefix + "." + std::to_string(tasks_.size() + 1);
+    tasks.push_back(make_task(now, offer.offer, id, std::move(part), 0, out));
   }
   return tasks;
+}
+
+TaskInfo WorkloadCore::make_task(Now now, const OfferInfo& offer, TaskId id, Resources resources,
+                                 std::uint32_t gang, Actions& out) {
+  TaskInfo info;
+  if (options_.release_after > Duration{} && !clocks_differ_) {
+    info.release_by = now.wall + options_.release_after;
+    info.release_by = std::min(offer.available_until.value_or(*info.release_by), *info.release_by);
+  }
+  info.id = std::move(id);
+  info.name = info.id;
+  info.role = offer.role;
+  info.resources = std::move(resources);
+  info.command.value = "true";
+  persist({framework_, info.id, offer.agent, offer.incarnation, TaskState::staging, gang}, out);
+  return info;
 }
 
 void WorkloadCore::persist(Record record, Actions& out) {
@@ -164,15 +236,22 @@ void WorkloadCore::apply(const Record& record) {
     return;
   }
   const auto [entry, is_new] = tasks_.try_emplace(record.task, record);
-  if (is_new) {
-    ++live_;
-    entry->second.state = TaskState::staging;
-  }
-  if (is_terminal(record.state) && !is_terminal(entry->second.state)) {
-    --live_;
-    if (record.state != TaskState::dropped) ++ended_;
-  }
+  if (is_new) entry->second.state = TaskState::staging;
+  const bool ends = is_terminal(record.state) && !is_terminal(entry->second.state);
+  const bool ran = record.state != TaskState::dropped;
   entry->second = record;
+  if (record.gang != 0) {
+    Gang& gang = gangs_[record.gang];
+    if (is_new) ++gang.live;
+    if (!ends) return;
+    --gang.live;
+    gang.broken = gang.broken || !ran;
+    return end_gang(record.gang);
+  }
+  if (is_new) ++live_;
+  if (!ends) return;
+  --live_;
+  if (ran) ++ended_;
 }
 
 void WorkloadCore::resume(Now now, Actions& out) {
@@ -187,7 +266,7 @@ void WorkloadCore::resume(Now now, Actions& out) {
 
 std::vector<WorkloadRecord> WorkloadCore::snapshot() const {
   std::vector<WorkloadRecord> records;
-  if (framework_) records.push_back({framework_, {}, {}, {}, {}});
+  if (framework_) records.push_back({framework_, {}, {}, {}});
   for (const auto& [id, task] : tasks_) records.push_back(task);
   return records;
 }
@@ -201,7 +280,7 @@ std::vector<std::string> WorkloadCore::check_invariants() const {
 RecordEntry WorkloadCodec::encode(const WorkloadRecord& record) {
   std::ostringstream text;
   text << record.framework.value << ' ' << record.agent.value << ' ' << record.incarnation.value
-       << ' ' << static_cast<int>(record.state) << ' ' << record.task;
+       << ' ' << static_cast<int>(record.state) << ' ' << record.gang << ' ' << record.task;
   return {workload_stream, 1, 1, text.str(), 1};
 }
 
@@ -209,7 +288,8 @@ Result<WorkloadRecord> WorkloadCodec::decode(const RecordEntry& entry) {
   std::istringstream text(entry.payload);
   WorkloadRecord record;
   int state = 0;
-  text >> record.framework.value >> record.agent.value >> record.incarnation.value >> state;
+  text >> record.framework.value >> record.agent.value >> record.incarnation.value >> state >>
+      record.gang;
   if (!text) return librm::fail(ErrorCode::corrupt, "a workload record: " + entry.payload);
   text >> record.task;
   record.state = static_cast<TaskState>(state);

@@ -264,7 +264,7 @@ TEST_F(ReadyAgent, ATaskHasLetGoByItsReleaseByWithItsGraceBefore) {
   info.kill_grace = seconds(2);
   agent.launch(info);
   agent.started("t1");
-  EXPECT_EQ(agent.core.next_deadline().wall, agent.now.wall + seconds(2));
+  EXPECT_EQ(agent.core.next_deadline().mono, agent.now.mono + seconds(2));
   EXPECT_EQ(agent.tick_after(milliseconds(1999)), "");
   EXPECT_EQ(agent.tick_after(milliseconds(1)), "shepherd: signal t1 15\n");
   EXPECT_EQ(agent.tick_after(milliseconds(1999)), "");
@@ -272,7 +272,21 @@ TEST_F(ReadyAgent, ATaskHasLetGoByItsReleaseByWithItsGraceBefore) {
   EXPECT_EQ(agent.ended_by_signal("t1", 9),
             "! Ledger t1 killed (release_by_reached) #2\n"
             "-> c-10 StatusUpdates [t1 killed (release_by_reached) #2]\n");
-  EXPECT_FALSE(agent.core.next_deadline().wall.has_value());
+}
+
+TEST_F(ReadyAgent, AReleaseByIsOfTheMastersClockAndCountedOnItsOwn) {
+  LaunchTasks message;
+  message.framework = framework;
+  message.incarnation = agent_options().incarnation;
+  message.tasks = {task_info("t1")};
+  message.sent = agent.now.wall - seconds(3600);
+  message.tasks[0].release_by = message.sent + seconds(4);
+  message.tasks[0].kill_grace = seconds(2);
+  EXPECT_THAT(agent.receive(message), testing::HasSubstr("shepherd: start t1"));
+  agent.started("t1");
+  agent.now.wall = agent.now.wall + seconds(7200);  // somebody sets the clock
+  EXPECT_THAT(agent.tick_after(milliseconds(1999)), testing::Not(testing::HasSubstr("signal")));
+  EXPECT_THAT(agent.tick_after(milliseconds(1)), testing::HasSubstr("shepherd: signal t1 15\n"));
 }
 
 TEST_F(ReadyAgent, AReleaseByEndsALongerKillAndHoldsAfterARestart) {

@@ -98,6 +98,10 @@ struct Describe {
   std::string operator()(const ReconcileTasks& m) const {
     return "ReconcileTasks [" + join(m.tasks, [](const TaskRef& t) { return t.task; }) + "]";
   }
+  std::string operator()(const DeclareDemands& m) const {
+    return "DeclareDemands [" +
+           join(m.demands, [](const Demand& demand) { return to_string(demand.id); }) + "]";
+  }
   template <class Other>
   std::string operator()(const Other&) const {
     return "other message";

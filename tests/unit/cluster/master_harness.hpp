@@ -18,7 +18,7 @@ inline constexpr ConnectionId framework_connection{20};
 /// A master with a clock; every call returns what it caused, as text.
 class Master {
  public:
-  Master() { resume(); }
+  explicit Master(MasterOptions options = {}) : core(std::move(options)) { resume(); }
 
   std::string resume() {
     MasterActions actions;
@@ -90,7 +90,7 @@ class Master {
                    AcknowledgeUpdates{{{FrameworkId{1}, "t1", AgentId{1}, sequence}}});
   }
 
-  MasterCore core{MasterOptions{}};
+  MasterCore core;
   Now now{{seconds(1000).ns}, {seconds(5000).ns}};
   std::vector<MasterRecord> journal;
 

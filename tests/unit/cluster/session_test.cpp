@@ -94,6 +94,77 @@ class FrameworkSession : public ::testing::Test {
   ConnectionId connection{10};
 };
 
+Demand demand(std::uint64_t id) {
+  Demand demand;
+  demand.id = {id};
+  demand.role = any_role;
+  demand.shape = parse_request("cpus:4").value();
+  demand.count_min = demand.count_max = 2;
+  return demand;
+}
+
+TEST_F(FrameworkSession, DeclaresItsDemandsAgainInEverySession) {
+  open();
+  EXPECT_EQ(step(Call{DeclareDemands{{demand(1)}}}), "-> c-10 DeclareDemands [d-1]\n");
+  step(Closed{connection});
+  tick_after(seconds(10));
+  EXPECT_EQ(open().find("-> c-10 DeclareDemands [d-1]\n") != std::string::npos, true);
+  step(Call{DeclareDemands{}});
+  step(Closed{connection});
+  tick_after(seconds(10));
+  EXPECT_EQ(open().find("DeclareDemands"), std::string::npos);
+}
+
+TEST_F(FrameworkSession, AGangIsThereWhenItsLastOfferIs) {
+  open();
+  OfferInfo info;
+  info.lease = seconds(30);
+  info.earmark = EarmarkId{7};
+  info.demand = {1};
+  info.together = 2;
+  info.id = {1};
+  info.agent = {1};
+  receive(Offers{{info}});
+  EXPECT_TRUE(core.offers_of({7}).empty());
+  info.id = {2};
+  info.agent = {2};
+  receive(Offers{{info}});
+  EXPECT_EQ(core.offers_of({7}).size(), 2u);
+  EXPECT_TRUE(core.offers_of({8}).empty());
+  AcceptTogether accept;
+  accept.parts = {{{{1}}, {task_info("t1")}}, {{{2}}, {task_info("t2")}}};
+  EXPECT_EQ(step(Call{accept}), "-> c-10 other message\n");
+  EXPECT_TRUE(core.offers_of({7}).empty());
+  EXPECT_EQ(core.tasks().at("t2").agent, AgentId{2});
+}
+
+TEST_F(FrameworkSession, AGangLaunchedWithoutASessionIsDroppedAsAWhole) {
+  AcceptTogether accept;
+  accept.parts = {{{{1}}, {task_info("t1")}}, {{{2}}, {task_info("t2")}}};
+  EXPECT_EQ(step(Call{accept}), "t1 dropped (invalid_offers)\nt2 dropped (invalid_offers)\n");
+}
+
+TEST_F(FrameworkSession, WhatNoMessageCarriesIsAnError) {
+  open();
+  AcceptOffers accept;
+  accept.tasks = {task_info("t1"), task_info("t2")};
+  accept.tasks[0].data = std::string(launch_bytes_max, 'x');
+  EXPECT_EQ(step(Call{accept}), "t1 error (invalid_task)\nt2 error (invalid_task)\n");
+  EXPECT_TRUE(core.tasks().empty());
+}
+
+TEST_F(FrameworkSession, AsksAboutManyTasksInPieces) {
+  for (int i = 0; i < 100'000; ++i) {
+    core.remember({"t" + std::to_string(i) + std::string(60, 'x'), AgentId{1}, Incarnation{1}});
+  }
+  const std::string text = open();
+  std::size_t pieces = 0;
+  for (std::size_t at = 0; (at = text.find("ReconcileTasks", at)) != std::string::npos; ++at) {
+    ++pieces;
+  }
+  EXPECT_EQ(pieces, 4u);
+}
+
 TEST_F(FrameworkSession, SubscribesAndKeepsItsId) {
   EXPECT_EQ(open(), "-> c-10 Subscribe f-0\nopened f-1 epoch 1\n");
   EXPECT_EQ(step(Closed{connection}), "lost\n");

@@ -68,7 +68,9 @@ inline StatusUpdate status_update() {
   return update;
 }
 
-inline FrameworkInfo framework_info() { return {"batch", "root", {"*", "eng"}, seconds(600)}; }
+inline FrameworkInfo framework_info() {
+  return {"batch", "root", {"*", "eng"}, seconds(600), true, {parse_request("cpus:1").value()}};
+}
 
 inline Operation reserve() {
   return {OperationKind::reserve,
@@ -112,6 +114,9 @@ inline OfferInfo offer() {
   offer.lease = seconds(30);
   offer.available_until = WallTime{1'900'000'000'000'000'000};
   offer.earmark = EarmarkId{6};
+  offer.demand = {5};
+  offer.together = 2;
+  offer.lent = true;
   return offer;
 }
 
@@ -125,7 +130,7 @@ inline std::vector<Message> messages() {
                     resources(),
                     {{"rack", "r7"}},
                     4,
-                    {TaskReport{{3}, task_info(), status_update()}},
+                    {TaskReport{{3}, task_info(), status_update(), seconds(3)}},
                     123'456'789,
                     "pack:1 core:2 pu:1"},
       AgentHeartbeat{11},
@@ -133,7 +138,7 @@ inline std::vector<Message> messages() {
       AgentRegistered{{17}, 4, seconds(15), seconds(5)},
       AgentRefused{ErrorCode::stale, "removed"},
       HeartbeatAnswer{11},
-      LaunchTasks{{3}, {99}, {task_info()}},
+      LaunchTasks{{3}, {99}, {task_info()}, WallTime{1}},
       KillTask{{3}, "42.1.1", {17}, seconds(2), TaskReason::agent_draining},
       AcknowledgeUpdates{{UpdateAck{{3}, "42.1.1", {17}, 2}}},
       ShutdownFramework{{3}},
@@ -162,6 +167,9 @@ inline std::vector<Message> messages() {
       RescindInverseOffers{{{5}, {6}}},
       AcceptInverseOffers{{{5}}, seconds(600)},
       DeclineInverseOffers{{{6}}, seconds(600), "job 42 has no time limit"},
+      AcceptTogether{
+          {AcceptPart{{{8}}, {task_info()}, {reserve()}}, AcceptPart{{{9}, {10}}, {}, {}}},
+          seconds(5)},
   };
 }
 
@@ -215,7 +223,7 @@ inline std::vector<MasterRecord> master_records() {
 inline std::vector<AgentCoreRecord> agent_records() {
   return {
       AgentIdentityRecord{{17}, 4},
-      TaskLedgerRecord{{3}, {99}, task_info(), status_update(), true, {2, 3}},
+      TaskLedgerRecord{{3}, {99}, task_info(), status_update(), true, {2, 3}, Instant{5}},
   };
 }
 

@@ -180,7 +180,7 @@ class AgentCore {
   void on_executor_closed(Now, ConnectionId, AgentActions&);
   void on_tick(Now, AgentActions&);
 
-  void launch(Now now, FrameworkId framework, const TaskInfo& info, AgentActions& out);
+  void launch(Now now, const LaunchTasks& message, const TaskInfo& info, AgentActions& out);
   void reject(Now now, FrameworkId framework, const TaskInfo& info, TaskReason reason,
               std::string message, AgentActions& out);
   void start(Now now, const TaskKey& key, Task& task, AgentActions& out);
@@ -199,7 +199,7 @@ class AgentCore {
   void arm(Instant at);
   void check_task_timers(Now now, AgentActions& out);
   void check_releases(Now now, AgentActions& out);
-  void arm_release(const TaskInfo& info);
+  void arm_release(const TaskLedgerRecord& record);
   void check_executors(Now now, AgentActions& out);
   const Executor* executor_on(ConnectionId connection) const;
   void shut_down_executor(Now now, Executor& executor, AgentActions& out);
@@ -242,12 +242,12 @@ class AgentCore {
   std::optional<Instant> reconnect_at_;
   Duration reconnect_after_;
 
-  Resources held_;                      ///< by tasks that are not terminal
-  CpuLoad cpu_load_;                    ///< of the same; without what is 0
-  std::size_t report_bytes_ = 0;        ///< of all tasks_, as a registration would name them
-  std::optional<Instant> timer_at_;     ///< no task's timer is earlier
-  std::optional<WallTime> release_at_;  ///< no task is to be told earlier that it has to let go
-  std::vector<TaskStart> starts_;       ///< gathered for flush()
+  Resources held_;                     ///< by tasks that are not terminal
+  CpuLoad cpu_load_;                   ///< of the same; without what is 0
+  std::size_t report_bytes_ = 0;       ///< of all tasks_, as a registration would name them
+  std::optional<Instant> timer_at_;    ///< no task's timer is earlier
+  std::optional<Instant> release_at_;  ///< no task is to be told earlier that it has to let go
+  std::vector<TaskStart> starts_;      ///< gathered for flush()
   std::vector<SignalTask> signals_;
   std::vector<TaskKey> forgets_;
   std::set<TaskKey> updated_;

@@ -64,7 +64,13 @@ void in_pieces(std::vector<T> items, Size size, Emit emit) {
   if (!piece.empty()) emit(std::move(piece));
 }
 
-inline std::size_t piece_size(const TaskInfo& info) { return text_bytes(info) + 512; }
+inline std::size_t piece_size(const TaskInfo& info) {
+  std::size_t bytes = text_bytes(info) + 512 + info.resources.list().size() * 128;
+  for (const Resource& entry : info.resources.list()) {
+    if (const auto* ranges = std::get_if<Ranges>(&entry.value)) bytes += ranges->list().size() * 16;
+  }
+  return bytes;
+}
 inline std::size_t piece_size(const StatusUpdate& update) {
   return update.message.size() + update.data.size() + update.task.size() + 256;
 }

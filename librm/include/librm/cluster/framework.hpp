@@ -28,12 +28,16 @@ struct KnownTask {
   Incarnation incarnation;
 };
 
-/// Also used by frameworks to send any of: AcceptOffers, DeclineOffers, ReviveOffers,
-/// SuppressOffers, KillTask, AcknowledgeUpdates, ReconcileTasks, DeclareDemands,
-/// TeardownFramework, ExecutorMessage, AcceptInverseOffers, DeclineInverseOffers.
+/// Also used by frameworks to send any of: AcceptOffers, AcceptTogether, DeclineOffers,
+/// ReviveOffers, SuppressOffers, KillTask, AcknowledgeUpdates, ReconcileTasks, DeclareDemands,
+/// TeardownFramework, ExecutorMessage, AcceptInverseOffers, DeclineInverseOffers. Demands are said
+/// again in every session, until others are declared; what accepts more than launch_bytes_max of
+/// tasks in one message is dropped.
 struct Call {
   Message message;
 };
+
+inline constexpr std::size_t launch_bytes_max = 12 << 20;
 
 using FrameworkEvent =
     std::variant<Tick, MasterConnected, MasterUnavailable, Received, Closed, Call>;
@@ -106,8 +110,8 @@ struct FrameworkOptions {
 };
 
 /// Keeps one session with the master: connects and reconnects with back-off, subscribes, tracks
-/// offers, expires them, repeats kills until the task is terminal, reconciles after every
-/// (re)connection and from time to time. Pure and not thread-safe, as all cores.
+/// offers, expires them, repeats its demands and kills until the task is terminal, reconciles after
+/// every (re)connection and from time to time. Pure and not thread-safe, as all cores.
 class FrameworkCore {
  public:
   explicit FrameworkCore(FrameworkOptions options);
@@ -124,6 +128,10 @@ class FrameworkCore {
   FrameworkId framework() const { return options_.framework; }
   bool subscribed() const { return subscribed_; }
   const std::map<OfferId, OfferReceived>& offers() const { return offers_; }
+
+  /// All offers of the earmark, in id order; empty until the last of them is here, or when one has
+  /// ended. What a gang is launched with, by AcceptTogether.
+  std::vector<OfferReceived> offers_of(EarmarkId earmark) const;
 
   struct TrackedTask {
     AgentId agent;
@@ -146,6 +154,10 @@ class FrameworkCore {
   void on_message(Now, const StatusUpdates&, FrameworkActions&);
   void on_message(Now, const FrameworkError&, FrameworkActions&);
   void on_call(Now, const Call&, FrameworkActions&);
+  static std::size_t launch_bytes(const std::vector<TaskInfo>& tasks,
+                                  const std::vector<Operation>& operations);
+  bool launch(Now, const std::vector<OfferId>& offers, const std::vector<TaskInfo>& tasks,
+              std::size_t bytes, FrameworkActions&);
   void on_tick(Now, FrameworkActions&);
   void lose_session(Now, FrameworkActions&);
   void send(Message message, FrameworkActions& out);
@@ -169,6 +181,7 @@ class FrameworkCore {
   std::map<OfferId, OfferReceived> offers_;
   std::set<InverseOfferId> inverse_offers_;  ///< neither rescinded nor of an earlier session
   std::map<TaskId, TrackedTask> tasks_;
+  std::vector<Demand> demands_;
 };
 
 }  // namespace librm

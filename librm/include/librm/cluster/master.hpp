@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "librm/alloc/offer.hpp"
+#include "librm/alloc/options.hpp"
 #include "librm/alloc/quota.hpp"
 #include "librm/base/config.hpp"
 #include "librm/base/id.hpp"
@@ -108,7 +109,9 @@ struct MasterOptions {
   Duration agent_unreachable_after = seconds(30);
   /// After a start, the time that known agents have to return before they count as silent.
   Duration agent_return_timeout = seconds(60);
-  Duration offer_timeout = seconds(30);
+  /// How offers are made: leases, allowed roles, policy. What it points to outlives the master;
+  /// first_offer is the master's to say.
+  AllocatorOptions allocator{};
   /// After a start, while a role has a quota, nothing is offered before so many of the known agents
   /// are back, or agent_return_timeout is over: what is guaranteed is not known to be unmet, and
   /// what is used not to be within a limit, while most agents have not said what they have. 0..100.
@@ -172,6 +175,7 @@ class MasterCore {
     StatusUpdate latest;
     bool resources_held = true;      ///< booked in the allocator; false once terminal
     std::optional<Instant> until{};  ///< what its release_by was when it was booked
+    bool preempted = false;          ///< its agent was told so in this session
   };
 
   struct Agent {
@@ -236,6 +240,7 @@ class MasterCore {
   void on_message(Now, ConnectionId, const StatusUpdates&, MasterActions&);
   void on_message(Now, ConnectionId, const Subscribe&, MasterActions&);
   void on_message(Now, ConnectionId, const AcceptOffers&, MasterActions&);
+  void on_message(Now, ConnectionId, const AcceptTogether&, MasterActions&);
   void on_message(Now, ConnectionId, const DeclineOffers&, MasterActions&);
   void on_message(Now, ConnectionId, const AcceptInverseOffers&, MasterActions&);
   void on_message(Now, ConnectionId, const DeclineInverseOffers&, MasterActions&);
@@ -272,15 +277,21 @@ class MasterCore {
   void fail_missing_tasks(Agent& agent, const TaskSet& reported, bool rebooted);
   bool offer_agent(Now now, Agent& agent, MasterActions& out);
   Result<void> enter_allocator(Agent& agent, const Resources& total);
-  Result<void> check_launch(Now now, const Framework& framework, const AcceptOffers& accept,
-                            AgentId agent, TaskReason& reason) const;
-  void reject_launch(Framework& framework, const AcceptOffers& accept, AgentId agent,
-                     TaskReason reason, const std::string& message);
+  struct Part;
+  void accept(Now now, ConnectionId connection, std::vector<Part> parts, Duration refuse_for,
+              MasterActions& out);
+  Result<void> check_part(Now now, const Framework& framework, Part& part,
+                          std::set<TaskId>& ids) const;
+  Result<void> check_tasks(const Framework& framework, Part& part, std::set<TaskId>& ids) const;
+  void reject(Framework& framework, const Part& part, TaskReason reason,
+              const std::string& message);
+  void launch(Now now, Framework& framework, Part& part, MasterActions& out);
   void free_task(Task& task);
   void end_task(Framework& framework, const TaskId& task, TaskState state, TaskReason reason,
                 std::string message);
   void mark_unreachable(Agent& agent, const std::string& why, MasterActions& out);
   void disconnect(Agent& agent, std::string reason, MasterActions& out);
+  Result<void> admit_framework(const FrameworkRecord& record);
   void complete_framework(Framework& framework, MasterActions& out);
   void reconcile(Framework& framework, const TaskRef& reference);
   void tell(const Framework& framework, StatusUpdate update);
@@ -306,6 +317,7 @@ class MasterCore {
   std::optional<WallTime> window_start(const AgentRecord& agent, WallTime now) const;
   DrainSnapshot drain_snapshot(const Agent& agent, const Drain& drain, WallTime now) const;
   void touch(const Agent& agent);
+  void preempt(Now now, MasterActions& out);
   void maintain(Now now, MasterActions& out);
   void drain(Now now, Agent& agent, MasterActions& out);
   void ask_to_leave(Now now, const Agent& agent);

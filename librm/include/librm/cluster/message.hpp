@@ -15,6 +15,7 @@
 #include "librm/cluster/task.hpp"
 #include "librm/resource/attributes.hpp"
 #include "librm/resource/operation.hpp"
+#include "librm/resource/request.hpp"
 #include "librm/resource/resources.hpp"
 
 // To add a message: a struct here, its place in Message, its number and fields in
@@ -29,6 +30,7 @@ struct TaskReport {
   FrameworkId framework;
   TaskInfo info;
   StatusUpdate latest;
+  std::optional<Duration> release_in{};  ///< of a task with a release_by: so much time is left
   bool operator==(const TaskReport&) const = default;
 };
 
@@ -92,6 +94,7 @@ struct LaunchTasks {
   FrameworkId framework;
   Incarnation incarnation;  ///< for which alone the launch is valid
   std::vector<TaskInfo> tasks;
+  WallTime sent{};  ///< the master's clock at the sending, which their release_by go by; 0: unknown
   bool operator==(const LaunchTasks&) const = default;
 };
 
@@ -127,11 +130,17 @@ struct ShutdownFramework {
 
 // --- framework to master ---
 
+inline constexpr std::size_t min_allocatable_max = 64;
+
 struct FrameworkInfo {
   std::string name;
   std::string user;
   std::set<std::string> roles = {std::string(any_role)};
   Duration failover_timeout;  ///< how long its tasks survive its absence; 0: not at all
+  bool revocable = false;     ///< it wants revocable resources, too
+  /// An offer contains one of these at least; empty: as the master says. At most
+  /// min_allocatable_max.
+  std::vector<Request> min_allocatable{};
   bool operator==(const FrameworkInfo&) const = default;
 };
 
@@ -153,6 +162,21 @@ struct AcceptOffers {
   /// role or one below it. At most operations_max.
   std::vector<Operation> operations{};
   bool operator==(const AcceptOffers&) const = default;
+};
+
+/// What is done with the offers of one agent, as in AcceptOffers.
+struct AcceptPart {
+  std::vector<OfferId> offers;  ///< of one agent and role
+  std::vector<TaskInfo> tasks;
+  std::vector<Operation> operations{};
+  bool operator==(const AcceptPart&) const = default;
+};
+
+/// Accepts on several agents, all or nothing: the only way to accept the offers of a gang.
+struct AcceptTogether {
+  std::vector<AcceptPart> parts;
+  Duration refuse_for;  ///< filter for what is left
+  bool operator==(const AcceptTogether&) const = default;
 };
 
 struct DeclineOffers {
@@ -201,7 +225,7 @@ struct ReconcileTasks {
   bool operator==(const ReconcileTasks&) const = default;
 };
 
-/// Replaces the framework's demands.
+/// Replaces the framework's demands. They are of the session, as offers are: a new one has none.
 struct DeclareDemands {
   std::vector<Demand> demands;
   bool operator==(const DeclareDemands&) const = default;
@@ -248,7 +272,13 @@ struct OfferInfo {
   Resources resources;
   Duration lease;  ///< from its receipt
   std::optional<WallTime> available_until;
-  std::optional<EarmarkId> earmark;
+  std::optional<EarmarkId> earmark;  ///< it serves a demand
+  DemandId demand{};                 ///< this one
+  /// So many offers of the earmark were made at once, this one included. A gang's are accepted by
+  /// AcceptTogether, at least the demand's count_min of them.
+  std::uint32_t together = 0;
+  /// A loan: what is launched names a release_by no later than available_until, or is refused.
+  bool lent = false;
   bool operator==(const OfferInfo&) const = default;
 };
 
@@ -339,6 +369,6 @@ using Message =
                  ExecutorMessage, Subscribed, Offers, RescindOffers, AgentLost, FrameworkError,
                  SubscribeExecutor, ExecutorSubscribed, ExecutorLaunch, ExecutorKill,
                  ExecutorShutdown, InverseOffers, RescindInverseOffers, AcceptInverseOffers,
-                 DeclineInverseOffers>;
+                 DeclineInverseOffers, AcceptTogether>;
 
 }  // namespace librm

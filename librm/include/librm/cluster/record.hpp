@@ -116,8 +116,9 @@ struct TaskLedgerRecord {
   Incarnation incarnation;
   TaskInfo info;
   StatusUpdate latest;
-  bool acknowledged = false;        ///< nothing is owed for it any more
-  std::vector<std::uint32_t> cpus;  ///< the host's processors that it is bound to; empty: any
+  bool acknowledged = false;            ///< nothing is owed for it any more
+  std::vector<std::uint32_t> cpus;      ///< the host's processors that it is bound to; empty: any
+  std::optional<Instant> release_at{};  ///< when it has to let go, on this incarnation's boot time
   bool operator==(const TaskLedgerRecord&) const = default;
 };
 

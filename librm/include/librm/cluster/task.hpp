@@ -129,8 +129,9 @@ struct TaskInfo {
   Duration kill_grace = seconds(3);      ///< from SIGTERM to SIGKILL
   std::optional<Duration> time_limit;    ///< then killed with time_limit_reached
   std::optional<Duration> fence_after;   ///< killed this long after the agent's last lease
-  /// The task has let go of its resources by then, by the agent's clock: the agent tells it to end
-  /// its grace earlier, and kills it then. A custom executor is told, and trusted.
+  /// The task has let go of its resources by then, by the master's clock; the agent counts the time
+  /// that is left on its own. It tells the task to end its grace earlier, and kills it then. A
+  /// custom executor is told, and trusted.
   std::optional<WallTime> release_by;
   std::map<std::string, std::string> labels;
   bool operator==(const TaskInfo&) const = default;

@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "librm/alloc/demand.hpp"
 #include "librm/cluster/core.hpp"
 #include "librm/cluster/framework.hpp"
 #include "librm/sim/core_node.hpp"
@@ -27,6 +28,9 @@ struct WorkloadOptions {
   Duration release_after;
   /// Reserves for its role what its first task of an offer takes, in one of so many; 0: never.
   std::uint32_t reserve_every = 0;
+  /// Besides, one after the other, so many gangs of so many nodes, each until all of its tasks ran.
+  std::uint32_t gangs = 0;
+  Demand gang{};  ///< but for its id; a task takes the shape
   std::uint64_t seed = 1;
 };
 
@@ -37,6 +41,7 @@ struct WorkloadRecord {
   AgentId agent;
   Incarnation incarnation;
   TaskState state = TaskState::staging;
+  std::uint32_t gang = 0;  ///< it was launched with, counted from 1; 0: none
   bool operator==(const WorkloadRecord&) const = default;
 };
 
@@ -67,7 +72,8 @@ class WorkloadCore {
   std::uint32_t ended() const { return ended_; }
   /// The master ended it for good.
   bool void_id() const { return void_id_; }
-  bool done() const { return void_id_ || (live_ == 0 && ended_ >= options_.tasks); }
+  bool done() const { return void_id_ || (live_ == 0 && enough()); }
+  std::uint32_t gangs_done() const { return gangs_done_; }
 
  private:
   void call(Now now, Message message, Actions& out);
@@ -76,6 +82,14 @@ class WorkloadCore {
   void persist(Record record, Actions& out);
   std::vector<TaskInfo> fill(Now now, const OfferReceived& offer,
                              std::vector<Operation>& operations, Actions& out);
+  TaskInfo make_task(Now now, const OfferInfo& offer, TaskId id, Resources resources,
+                     std::uint32_t gang, Actions& out);
+  bool enough() const;
+  /// Of the gang that is wanted now; empty where one runs, or all are done.
+  std::optional<DemandId> wanted_gang() const;
+  void declare(Now now, Actions& out);
+  void answer_gang(Now now, EarmarkId earmark, Actions& out);
+  void end_gang(std::uint32_t gang);
 
   WorkloadOptions options_;
   FrameworkCore session_;
@@ -84,6 +98,13 @@ class WorkloadCore {
   std::map<OfferId, OfferReceived> offers_;
   std::uint32_t live_ = 0;
   std::uint32_t ended_ = 0;
+  struct Gang {
+    std::uint32_t live = 0;
+    bool broken = false;  ///< a task of it never ran
+  };
+  std::map<std::uint32_t, Gang> gangs_;
+  std::uint32_t gangs_done_ = 0;
+  std::optional<DemandId> declared_;
   bool void_id_ = false;
   bool suppressed_ = false;
   bool clocks_differ_ = false;  ///< names no release_by any more

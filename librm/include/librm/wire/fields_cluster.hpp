@@ -44,21 +44,25 @@ struct WireEnum<OperationKind>
 template <>
 struct WireEnum<ConstraintKind> : WireEnumRange<ConstraintKind::equals, ConstraintKind::max_per> {};
 
+/// Type##Fields and an envelope around it; its fields are said by a serialize(Type##Fields).
+#define LIBRM_WIRE_ENVELOPE(Type, version)        \
+  struct Type##Fields {                           \
+    Type& value;                                  \
+  };                                              \
+  template <class Archive>                        \
+  void serialize(Archive& archive, Type& value) { \
+    Type##Fields fields{value};                   \
+    auto envelope = enveloped(fields, version);   \
+    archive(envelope);                            \
+  }
+
 /// Wraps the fields in an envelope of version 1 around a struct.
 #define LIBRM_WIRE_ENVELOPED(Type, ...)                    \
-  struct Type##Fields {                                    \
-    Type& value;                                           \
-  };                                                       \
+  LIBRM_WIRE_ENVELOPE(Type, 1)                             \
   template <class Archive>                                 \
   void serialize(Archive& archive, Type##Fields& fields) { \
     Type& value = fields.value;                            \
     LIBRM_WIRE_EXPAND(LIBRM_WIRE_EACH(__VA_ARGS__))        \
-  }                                                        \
-  template <class Archive>                                 \
-  void serialize(Archive& archive, Type& value) {          \
-    Type##Fields fields{value};                            \
-    auto envelope = enveloped(fields);                     \
-    archive(envelope);                                     \
   }
 
 // --- resources: read through their own constructors, so that they are canonical afterwards ---
@@ -177,13 +181,34 @@ LIBRM_WIRE_ENVELOPED(TaskInfo, id, name, role, resources, command, executor, dat
                      time_limit, fence_after, release_by, labels)
 LIBRM_WIRE_ENVELOPED(StatusUpdate, framework, task, agent, state, reason, source, message, sequence,
                      exit_code, signal, started, ended, cpu_time, rss_max_bytes, data)
-LIBRM_WIRE_ENVELOPED(TaskReport, framework, info, latest)
-LIBRM_WIRE_ENVELOPED(FrameworkInfo, name, user, roles, failover_timeout)
+LIBRM_WIRE_ENVELOPE(TaskReport, 2)
+template <class Archive>
+void serialize(Archive& archive, TaskReportFields& fields) {
+  TaskReport& value = fields.value;
+  archive(value.framework, value.info, value.latest);
+  archive.optional_tail(value.release_in);
+}
+LIBRM_WIRE_ENVELOPE(FrameworkInfo, 2)
+template <class Archive>
+void serialize(Archive& archive, FrameworkInfoFields& fields) {
+  FrameworkInfo& value = fields.value;
+  archive(value.name, value.user, value.roles, value.failover_timeout);
+  archive.optional_tail(value.revocable);
+  archive.optional_tail(value.min_allocatable);
+}
 LIBRM_WIRE_ENVELOPED(Constraint, attribute, kind, value, count)
 LIBRM_WIRE_ENVELOPED(Demand, id, role, shape, count_min, count_max, order, duration, preemptible,
                      useful_until, constraints, same, topology)
-LIBRM_WIRE_ENVELOPED(OfferInfo, id, agent, incarnation, role, hostname, attributes, resources,
-                     lease, available_until, earmark)
+LIBRM_WIRE_ENVELOPE(OfferInfo, 2)
+template <class Archive>
+void serialize(Archive& archive, OfferInfoFields& fields) {
+  OfferInfo& value = fields.value;
+  archive(value.id, value.agent, value.incarnation, value.role, value.hostname, value.attributes,
+          value.resources, value.lease, value.available_until, value.earmark);
+  archive.optional_tail(value.demand);
+  archive.optional_tail(value.together);
+  archive.optional_tail(value.lent);
+}
 LIBRM_WIRE_ENVELOPED(InverseOfferInfo, id, agent, hostname, start, duration, reason)
 LIBRM_WIRE_ENVELOPED(UpdateAck, framework, task, agent, sequence)
 LIBRM_WIRE_ENVELOPED(TaskRef, task, agent)
@@ -191,6 +216,7 @@ LIBRM_WIRE_ENVELOPED(MaintenanceWindow, name, start, duration, agents, hostnames
 LIBRM_WIRE_ENVELOPED(Drain, mode, grace, deadline)
 LIBRM_WIRE_ENVELOPED(Quota, guarantees, limits)
 LIBRM_WIRE_ENVELOPED(Operation, kind, resources, reservation, volume)
+LIBRM_WIRE_ENVELOPED(AcceptPart, offers, tasks, operations)
 LIBRM_WIRE_ENVELOPED(TaskStart, key, command, sandbox, cpus)
 LIBRM_WIRE_ENVELOPED(TaskProcess, key, pid, started)
 LIBRM_WIRE_ENVELOPED(TaskEnd, key, was_started, exit_code, signal, error, started, ended, cpu_time,
@@ -198,6 +224,7 @@ LIBRM_WIRE_ENVELOPED(TaskEnd, key, was_started, exit_code, signal, error, starte
 LIBRM_WIRE(TaskKey, framework, task)
 
 #undef LIBRM_WIRE_ENVELOPED
+#undef LIBRM_WIRE_ENVELOPE
 
 // --- agent and master ---
 
@@ -208,7 +235,11 @@ LIBRM_WIRE(StatusUpdates, updates)
 LIBRM_WIRE(AgentRegistered, agent, epoch, lease, heartbeat_interval)
 LIBRM_WIRE(AgentRefused, code, message)
 LIBRM_WIRE(HeartbeatAnswer, sequence)
-LIBRM_WIRE(LaunchTasks, framework, incarnation, tasks)
+template <class Archive>
+void serialize(Archive& archive, LaunchTasks& value) {
+  archive(value.framework, value.incarnation, value.tasks);
+  archive.optional_tail(value.sent);
+}
 template <class Archive>
 void serialize(Archive& archive, KillTask& value) {
   archive(value.framework, value.task, value.agent, value.grace);
@@ -225,6 +256,7 @@ void serialize(Archive& archive, AcceptOffers& value) {
   archive(value.offers, value.tasks, value.refuse_for);
   archive.optional_tail(value.operations);
 }
+LIBRM_WIRE(AcceptTogether, parts, refuse_for)
 LIBRM_WIRE(DeclineOffers, offers, refuse_for, reason)
 LIBRM_WIRE(ReviveOffers, roles)
 LIBRM_WIRE(SuppressOffers, roles)
@@ -272,6 +304,11 @@ LIBRM_WIRE(AgentServiceRecord, agent, service, drain, reason, since)
 LIBRM_WIRE(QuotaRecord, role, quota)
 LIBRM_WIRE(ReservationsRecord, agent, made)
 LIBRM_WIRE(AgentIdentityRecord, agent, epoch_highest)
-LIBRM_WIRE(TaskLedgerRecord, framework, incarnation, info, latest, acknowledged, cpus)
+template <class Archive>
+void serialize(Archive& archive, TaskLedgerRecord& value) {
+  archive(value.framework, value.incarnation, value.info, value.latest, value.acknowledged,
+          value.cpus);
+  archive.optional_tail(value.release_at);
+}
 
 }  // namespace librm

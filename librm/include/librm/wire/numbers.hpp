@@ -18,17 +18,17 @@ namespace librm {
   }
 
 // Messages between agents, masters, frameworks and executors.
-LIBRM_WIRE_NUMBER(RegisterAgent, 1);
+LIBRM_WIRE_NUMBER(RegisterAgent, 1, 2);  // 2: release_in of a report
 LIBRM_WIRE_NUMBER(AgentHeartbeat, 2);
 LIBRM_WIRE_NUMBER(StatusUpdates, 3);
 LIBRM_WIRE_NUMBER(AgentRegistered, 4);
 LIBRM_WIRE_NUMBER(AgentRefused, 5);
 LIBRM_WIRE_NUMBER(HeartbeatAnswer, 6);
-LIBRM_WIRE_NUMBER(LaunchTasks, 7);
-LIBRM_WIRE_NUMBER(KillTask, 8, 2);  // 2: reason
+LIBRM_WIRE_NUMBER(LaunchTasks, 7, 2);  // 2: sent
+LIBRM_WIRE_NUMBER(KillTask, 8, 2);     // 2: reason
 LIBRM_WIRE_NUMBER(AcknowledgeUpdates, 9);
 LIBRM_WIRE_NUMBER(ShutdownFramework, 10);
-LIBRM_WIRE_NUMBER(Subscribe, 11);
+LIBRM_WIRE_NUMBER(Subscribe, 11, 2);     // 2: revocable and min_allocatable of the info
 LIBRM_WIRE_NUMBER(AcceptOffers, 12, 2);  // 2: operations
 LIBRM_WIRE_NUMBER(DeclineOffers, 13);
 LIBRM_WIRE_NUMBER(ReviveOffers, 14);
@@ -39,7 +39,7 @@ LIBRM_WIRE_NUMBER(TeardownFramework, 18);
 LIBRM_WIRE_NUMBER(FrameworkHeartbeat, 19);
 LIBRM_WIRE_NUMBER(ExecutorMessage, 20);
 LIBRM_WIRE_NUMBER(Subscribed, 21);
-LIBRM_WIRE_NUMBER(Offers, 22);
+LIBRM_WIRE_NUMBER(Offers, 22, 2);  // 2: demand, together and lent of an offer
 LIBRM_WIRE_NUMBER(RescindOffers, 23);
 LIBRM_WIRE_NUMBER(AgentLost, 24);
 LIBRM_WIRE_NUMBER(FrameworkError, 25);
@@ -52,6 +52,7 @@ LIBRM_WIRE_NUMBER(InverseOffers, 31);
 LIBRM_WIRE_NUMBER(RescindInverseOffers, 32);
 LIBRM_WIRE_NUMBER(AcceptInverseOffers, 33);
 LIBRM_WIRE_NUMBER(DeclineInverseOffers, 34);
+LIBRM_WIRE_NUMBER(AcceptTogether, 35);
 
 // Messages between an agent and its shepherd.
 LIBRM_WIRE_NUMBER(StartTasks, 1001);
@@ -64,7 +65,7 @@ LIBRM_WIRE_NUMBER(TaskProgress, 1006);
 // Records of the master's stream.
 LIBRM_WIRE_NUMBER(EpochRecord, 1);
 LIBRM_WIRE_NUMBER(AgentRecord, 2);
-LIBRM_WIRE_NUMBER(FrameworkRecord, 3);
+LIBRM_WIRE_NUMBER(FrameworkRecord, 3, 2);  // 2: revocable and min_allocatable of the info
 LIBRM_WIRE_NUMBER(RoleRecord, 4);
 LIBRM_WIRE_NUMBER(MaintenanceRecord, 5);
 LIBRM_WIRE_NUMBER(AgentServiceRecord, 6);
@@ -73,7 +74,7 @@ LIBRM_WIRE_NUMBER(ReservationsRecord, 8);
 
 // Records of the agent's stream.
 LIBRM_WIRE_NUMBER(AgentIdentityRecord, 1);
-LIBRM_WIRE_NUMBER(TaskLedgerRecord, 2);
+LIBRM_WIRE_NUMBER(TaskLedgerRecord, 2, 2);  // 2: release_at
 
 #undef LIBRM_WIRE_NUMBER
 

@@ -109,7 +109,7 @@ LIBRM_DECL void AgentCore::resume(Now now, AgentActions& out) {
     hold_cpus(cpu_load_, task.record);
     if (task.record.incarnation == options_.incarnation) {
       if (task.record.info.fence_after) arm(now.mono + *task.record.info.fence_after);
-      arm_release(task.record.info);
+      arm_release(task.record);
       if (task.record.info.executor) start_executor(now, key, task.record.info);
       continue;
     }
@@ -144,7 +144,9 @@ LIBRM_DECL void AgentCore::on_master_connected(Now now, ConnectionId connection,
   message.epoch_highest = epoch_highest_;
   message.session = static_cast<std::uint64_t>(now.mono.ns);
   for (const auto& [key, task] : tasks_) {
-    message.tasks.push_back({key.framework, task.record.info, task.record.latest});
+    TaskReport report{key.framework, task.record.info, task.record.latest};
+    if (task.record.release_at) report.release_in = *task.record.release_at - now.mono;
+    message.tasks.push_back(std::move(report));
   }
   out.output(Send{connection, std::move(message)});
 }
@@ -224,7 +226,7 @@ LIBRM_DECL void AgentCore::on_tick(Now now, AgentActions& out) {
     check_task_timers(now, out);
     check_executors(now, out);
   }
-  if (release_at_ && now.wall >= *release_at_) check_releases(now, out);
+  if (release_at_ && now.mono >= *release_at_) check_releases(now, out);
 }
 
 LIBRM_DECL Deadline AgentCore::next_deadline() const {

@@ -25,12 +25,18 @@ inline TaskKey executor_process(const TaskKey& task, const ExecutorId& executor)
   return {task.framework, std::string(executor_prefix) + executor + ":" + task.task};
 }
 
-/// When it has to let go, and when it is told so: values from the wire, kept from overflowing.
-inline WallTime release_of(const TaskInfo& info) {
-  return {std::max<std::int64_t>(info.release_by->ns, 0)};
+/// When it has to let go, and when it is told so, on this host's boot time: values from the wire,
+/// kept from overflowing. What is left of it when it was sent is left when it comes.
+inline Instant release_of(Now now, const TaskInfo& info, WallTime sent) {
+  constexpr Duration longest = seconds(100LL * 365 * 24 * 3600);
+  const bool known = sent.ns > 0 && sent.ns < longest.ns;
+  const WallTime from = known ? sent : now.wall;
+  const WallTime by = std::clamp(*info.release_by, from - longest, from + longest);
+  return now.mono + (by - from);
 }
-inline WallTime release_told(const TaskInfo& info) {
-  return release_of(info) - std::clamp(info.kill_grace, Duration{}, seconds(365 * 24 * 3600));
+inline Instant release_told(const TaskLedgerRecord& record) {
+  return *record.release_at -
+         std::clamp(record.info.kill_grace, Duration{}, seconds(365 * 24 * 3600));
 }
 
 /// Whose process that is; empty where the key is a task's.
@@ -56,7 +62,7 @@ LIBRM_DECL void AgentCore::on_message(Now now, const LaunchTasks& message, Agent
       reject(now, message.framework, info, reason, can.error().message, out);
       continue;
     }
-    launch(now, message.framework, info, out);
+    launch(now, message, info, out);
   }
 }
 
@@ -81,10 +87,10 @@ LIBRM_DECL Result<void> AgentCore::admissible(Now now, const LaunchTasks& messag
     if (Result<void> valid = validate_task_id(info.executor->id); !valid) return valid;
   }
   reason = TaskReason::release_by_reached;
-  if (info.release_by && now.wall >= detail::release_of(info)) {
-    return fail(ErrorCode::failed_precondition,
-                "task " + info.id + " was to have let go " +
-                    std::to_string(to_ms(now.wall - detail::release_of(info))) + " ms ago");
+  if (info.release_by && detail::release_of(now, info, message.sent) <= now.mono) {
+    const Duration ago = now.mono - detail::release_of(now, info, message.sent);
+    return fail(ErrorCode::failed_precondition, "task " + info.id + " was to have let go " +
+                                                    std::to_string(to_ms(ago)) + " ms ago");
   }
   reason = TaskReason::resources_unavailable;
   if (report_bytes_ + piece_size(info) > options_.report_bytes_max) {
@@ -102,11 +108,13 @@ LIBRM_DECL Result<void> AgentCore::admissible(Now now, const LaunchTasks& messag
   return {};
 }
 
-LIBRM_DECL void AgentCore::launch(Now now, FrameworkId framework, const TaskInfo& info,
+LIBRM_DECL void AgentCore::launch(Now now, const LaunchTasks& message, const TaskInfo& info,
                                   AgentActions& out) {
+  const FrameworkId framework = message.framework;
   const TaskKey key{framework, info.id};
   TaskLedgerRecord record;
   record.framework = framework;
+  if (info.release_by) record.release_at = detail::release_of(now, info, message.sent);
   record.incarnation = options_.incarnation;
   record.info = info;
   record.latest.framework = framework;
@@ -120,7 +128,7 @@ LIBRM_DECL void AgentCore::launch(Now now, FrameworkId framework, const TaskInfo
   report_bytes_ += piece_size(info);
   Task& task = tasks_.at(key);
   if (info.fence_after) arm(lease_until_ + *info.fence_after);
-  arm_release(info);
+  arm_release(task.record);
   if (info.executor) {
     start_executor(now, key, info);
     const Executor& executor = executors_.at({framework, info.executor->id});
@@ -409,9 +417,9 @@ LIBRM_DECL void AgentCore::check_task_timers(Now now, AgentActions& out) {
   }
 }
 
-LIBRM_DECL void AgentCore::arm_release(const TaskInfo& info) {
-  if (!info.release_by) return;
-  const WallTime at = detail::release_told(info);
+LIBRM_DECL void AgentCore::arm_release(const TaskLedgerRecord& record) {
+  if (!record.release_at) return;
+  const Instant at = detail::release_told(record);
   release_at_ = std::min(release_at_.value_or(at), at);
 }
 
@@ -419,13 +427,12 @@ LIBRM_DECL void AgentCore::arm_release(const TaskInfo& info) {
 LIBRM_DECL void AgentCore::check_releases(Now now, AgentActions& out) {
   release_at_.reset();
   for (auto& [key, task] : tasks_) {
-    const TaskInfo& info = task.record.info;
-    if (!info.release_by || is_terminal(task.record.latest.state)) continue;
-    if (now.wall < detail::release_told(info)) {
-      arm_release(info);
+    if (!task.record.release_at || is_terminal(task.record.latest.state)) continue;
+    if (now.mono < detail::release_told(task.record)) {
+      arm_release(task.record);
       continue;
     }
-    const Duration left = std::max(detail::release_of(info) - now.wall, Duration{});
+    const Duration left = std::max(*task.record.release_at - now.mono, Duration{});
     if (!task.kill_at) {
       kill(now, key, task, left, TaskReason::release_by_reached, out);
     } else if (now.mono + left < *task.kill_at) {

@@ -71,6 +71,7 @@ LIBRM_DECL void FrameworkCore::on_message(Now now, const Subscribed& message,
     if (task.kill_retry_at) task.kill_retry_at = now.mono;
   }
   out.emplace_back(SessionOpened{message.framework, message.epoch});
+  if (!demands_.empty()) send(DeclareDemands{demands_}, out);
   reconcile_after_ = seconds(1);
   reconcile_unheard(now, out);
   on_tick(now, out);
@@ -147,30 +148,20 @@ LIBRM_DECL void FrameworkCore::on_message(Now now, const FrameworkError& message
 
 LIBRM_DECL void FrameworkCore::on_call(Now now, const Call& call, FrameworkActions& out) {
   if (const auto* accept = std::get_if<AcceptOffers>(&call.message)) {
-    AgentId agent;
-    for (OfferId offer : accept->offers) {
-      auto found = offers_.find(offer);
-      if (found == offers_.end()) continue;
-      agent = found->second.offer.agent;
-      offers_.erase(found);
+    const std::size_t bytes = launch_bytes(accept->tasks, accept->operations);
+    if (!launch(now, accept->offers, accept->tasks, bytes, out)) return;
+  } else if (const auto* together = std::get_if<AcceptTogether>(&call.message)) {
+    std::size_t bytes = 0;
+    for (const AcceptPart& part : together->parts) {
+      bytes += launch_bytes(part.tasks, part.operations);
     }
-    for (const TaskInfo& info : accept->tasks) {
-      if (subscribed_) {
-        TrackedTask& task = tasks_[info.id];
-        task.agent = agent;
-        task.heard = now.mono;
-        continue;
-      }
-      StatusUpdate update;
-      update.framework = options_.framework;
-      update.task = info.id;
-      update.agent = agent;
-      update.state = TaskState::dropped;
-      update.reason = TaskReason::invalid_offers;
-      update.source = UpdateSource::master;
-      update.message = "the session with the master is lost, and its offers with it";
-      out.emplace_back(UpdateReceived{std::move(update)});
+    bool sent = true;
+    for (const AcceptPart& part : together->parts) {
+      sent = launch(now, part.offers, part.tasks, bytes, out);
     }
+    if (!sent) return;
+  } else if (const auto* demands = std::get_if<DeclareDemands>(&call.message)) {
+    demands_ = demands->demands;
   } else if (const auto* decline = std::get_if<DeclineOffers>(&call.message)) {
     for (OfferId offer : decline->offers) offers_.erase(offer);
   } else if (const auto* kill = std::get_if<KillTask>(&call.message)) {
@@ -188,6 +179,58 @@ LIBRM_DECL void FrameworkCore::on_call(Now now, const Call& call, FrameworkActio
     }
   }
   if (subscribed_) send(call.message, out);
+}
+
+/// What they take in a message, roughly.
+LIBRM_DECL std::size_t FrameworkCore::launch_bytes(const std::vector<TaskInfo>& tasks,
+                                                   const std::vector<Operation>& operations) {
+  std::size_t bytes = 0;
+  for (const TaskInfo& info : tasks) bytes += piece_size(info);
+  for (const Operation& operation : operations) bytes += to_string(operation).size() + 512;
+  return bytes;
+}
+
+/// False where the message, of so many bytes, cannot be sent; its tasks are over then.
+LIBRM_DECL bool FrameworkCore::launch(Now now, const std::vector<OfferId>& offers,
+                                      const std::vector<TaskInfo>& tasks, std::size_t bytes,
+                                      FrameworkActions& out) {
+  AgentId agent;
+  for (OfferId offer : offers) {
+    auto found = offers_.find(offer);
+    if (found == offers_.end()) continue;
+    agent = found->second.offer.agent;
+    offers_.erase(found);
+  }
+  const bool too_large = bytes > launch_bytes_max;
+  for (const TaskInfo& info : tasks) {
+    if (subscribed_ && !too_large) {
+      TrackedTask& task = tasks_[info.id];
+      task.agent = agent;
+      task.heard = now.mono;
+      continue;
+    }
+    StatusUpdate update;
+    update.framework = options_.framework;
+    update.task = info.id;
+    update.agent = agent;
+    update.state = too_large ? TaskState::error : TaskState::dropped;
+    update.reason = too_large ? TaskReason::invalid_task : TaskReason::invalid_offers;
+    update.source = UpdateSource::master;
+    update.message = too_large ? "it was launched in one message of " + std::to_string(bytes) +
+                                     " bytes, at most " + std::to_string(launch_bytes_max)
+                               : "the session with the master is lost, and its offers with it";
+    out.emplace_back(UpdateReceived{std::move(update)});
+  }
+  return subscribed_ && !too_large;
+}
+
+LIBRM_DECL std::vector<OfferReceived> FrameworkCore::offers_of(EarmarkId earmark) const {
+  std::vector<OfferReceived> all;
+  for (const auto& [id, offer] : offers_) {
+    if (offer.offer.earmark == earmark) all.push_back(offer);
+  }
+  if (!all.empty() && all.size() < all.front().offer.together) all.clear();
+  return all;
 }
 
 LIBRM_DECL void FrameworkCore::on_tick(Now now, FrameworkActions& out) {
@@ -223,18 +266,17 @@ LIBRM_DECL void FrameworkCore::on_tick(Now now, FrameworkActions& out) {
 }
 
 LIBRM_DECL void FrameworkCore::reconcile_unheard(Now now, FrameworkActions& out) {
-  ReconcileTasks request;
+  std::vector<TaskRef> unheard;
   for (const auto& [id, task] : tasks_) {
     // "Unreachable" is no last word: a host that lost its ledger will never report the task.
     const bool silent = !task.heard || task.state == TaskState::unreachable ||
                         now.mono - *task.heard >= options_.reconcile_interval;
-    if (silent && !is_terminal(task.state)) request.tasks.push_back({id, task.agent});
+    if (silent && !is_terminal(task.state)) unheard.push_back({id, task.agent});
   }
-  if (request.tasks.empty()) {
-    reconcile_after_ = options_.reconcile_interval;
-  } else {
-    send(std::move(request), out);
-  }
+  if (unheard.empty()) reconcile_after_ = options_.reconcile_interval;
+  in_pieces(
+      std::move(unheard), [](const TaskRef& task) { return task.task.size() + 64; },
+      [&](std::vector<TaskRef> tasks) { send(ReconcileTasks{std::move(tasks)}, out); });
   reconcile_at_ = now.mono + reconcile_after_;
   reconcile_after_ = std::min(reconcile_after_ * 2, options_.reconcile_interval);
 }

@@ -13,12 +13,18 @@
 
 namespace librm {
 
-LIBRM_DECL MasterCore::MasterCore(MasterOptions options, TraceSink* trace)
-    : options_(options), trace_(trace) {
-  AllocatorOptions allocator;
-  allocator.offer_timeout = options_.offer_timeout;
-  allocator_ = std::make_unique<Allocator>(allocator);
+namespace detail {
+
+inline FrameworkWishes wishes_of(const FrameworkInfo& info) {
+  return {info.roles, info.revocable, info.min_allocatable};
 }
+
+}  // namespace detail
+
+LIBRM_DECL MasterCore::MasterCore(MasterOptions options, TraceSink* trace)
+    : options_(std::move(options)),
+      trace_(trace),
+      allocator_(std::make_unique<Allocator>(options_.allocator)) {}
 
 LIBRM_DECL MasterCore::~MasterCore() = default;
 LIBRM_DECL MasterCore::MasterCore(MasterCore&&) noexcept = default;
@@ -101,8 +107,7 @@ LIBRM_DECL void MasterCore::resume(Now now, MasterActions& out) {
   LIBRM_CHECK(!resumed_, "a master is resumed once");
   resumed_ = true;
   persist(EpochRecord{epoch_ + 1}, out);
-  AllocatorOptions allocator;
-  allocator.offer_timeout = options_.offer_timeout;
+  AllocatorOptions allocator = options_.allocator;
   // An offer of an earlier epoch must never be mistaken for one of ours.
   allocator.first_offer = OfferId{(std::uint64_t{epoch_} << 32) + 1};
   allocator_ = std::make_unique<Allocator>(allocator);
@@ -110,7 +115,8 @@ LIBRM_DECL void MasterCore::resume(Now now, MasterActions& out) {
   for (auto& [id, framework] : frameworks_) {
     if (framework.record.status != FrameworkStatus::active) continue;
     framework.failover_deadline = now.mono + framework.record.info.failover_timeout;
-    (void)allocator_->add_framework(id, framework.record.info.roles);
+    // One with a role that is not allowed any more hears of it when it subscribes.
+    (void)allocator_->add_framework(id, detail::wishes_of(framework.record.info));
     (void)allocator_->deactivate_framework(id);
   }
   // Known agents get agent_return_timeout to return, whatever the limit for silence is.
@@ -269,7 +275,7 @@ LIBRM_DECL void MasterCore::adopt_reports(Now now, Agent& agent, const RegisterA
                 report.info,
                 report.latest,
                 !is_terminal(report.latest.state),
-                detail::until_of(now, report.info)};
+                detail::until_of(now, report)};
     task.latest.agent = agent.record.agent;
     agent.tasks.emplace(report.framework, report.info.id);
     // A framework that asked heard "unreachable" even of tasks that this master had not met.
@@ -428,6 +434,10 @@ LIBRM_DECL void MasterCore::on_message(Now now, ConnectionId connection, const S
   }
   if (!message.framework) record.framework = FrameworkId{framework_id_last_ + 1};
   const bool is_new = known == frameworks_.end();
+  if (auto admitted = admit_framework(record); !admitted) {
+    refuse(connection, admitted.error().code, admitted.error().message, true, out);
+    return;
+  }
   if (is_new || known->second.record != record) persist(record, out);
   Framework& framework = frameworks_.at(record.framework);
   if (framework.connection && *framework.connection != connection) {
@@ -444,14 +454,28 @@ LIBRM_DECL void MasterCore::on_message(Now now, ConnectionId connection, const S
   forget_inverse_offers(record.framework);
   framework.failover_deadline.reset();
   framework_connections_[connection] = record.framework;
-  if (is_new) {
-    (void)allocator_->add_framework(record.framework, record.info.roles);
-  } else {
+  if (!is_new) {
     allocator_->activate_framework(record.framework);
     allocator_->revive(record.framework, {});
   }
   send(connection, Subscribed{record.framework, epoch_, options_.heartbeat_interval}, out);
   trace(to_string(record.framework), "subscribed as " + record.info.name);
+}
+
+/// Tells the allocator what the framework wants in this session: other roles, perhaps, than before.
+LIBRM_DECL Result<void> MasterCore::admit_framework(const FrameworkRecord& record) {
+  const FrameworkInfo& info = record.info;
+  if (info.min_allocatable.size() > min_allocatable_max) {
+    return fail(ErrorCode::invalid_argument,
+                "framework: min_allocatable: " + std::to_string(info.min_allocatable.size()) +
+                    " requests, at most " + std::to_string(min_allocatable_max));
+  }
+  Result<void> added = allocator_->add_framework(record.framework, detail::wishes_of(info));
+  if (added || added.error().code != ErrorCode::already_exists) return added;
+  auto updated = allocator_->update_framework(record.framework, detail::wishes_of(info));
+  if (!updated) return tl::unexpected<Error>(updated.error());
+  rescind_all(*updated);
+  return allocator_->set_demands(record.framework, {});
 }
 
 LIBRM_DECL void MasterCore::on_message(Now, ConnectionId connection, const TeardownFramework&,
