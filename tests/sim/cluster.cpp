@@ -118,6 +118,9 @@ void Cluster::build_frameworks() {
     options.info.roles = {"team", "team/r" + std::to_string(i)};
     options.release_after = scenario_.release_after;
     options.reserve_every = scenario_.reserve_every;
+    options.gangs = scenario_.gangs;
+    options.gang = scenario_.gang;
+    options.gang.role = "team/r" + std::to_string(i);
     options.tasks = scenario_.framework_tasks;
     options.task_resources =
         Resources::scalar("cpus", Amount{500}) + Resources::scalar("mem", Amount::units(64));

@@ -33,6 +33,7 @@ void Oracle::on_change(sim::Node& node) {
     on_cluster(*cluster);
   } else if (auto* workload = dynamic_cast<sim::WorkloadNode*>(&node)) {
     complain(workload->name(), workload->core().check_invariants());
+    workloads_[workload->name()] = workload;
   }
   note_clock(node);
   if (++changes_ % changes_between_replays == 0) check_all();
@@ -66,6 +67,7 @@ void Oracle::on_agent_commit(const sim::AgentNode& agent, const RecordEntry& ent
   if (const auto* identity = std::get_if<AgentIdentityRecord>(&*record)) {
     epochs_[&agent] = std::max(epochs_[&agent], identity->epoch_highest);
   } else if (const auto* task = std::get_if<TaskLedgerRecord>(&*record)) {
+    if (task->latest.reason == TaskReason::preempted) mark("task preempted");
     if (task->latest.reason != TaskReason::release_by_reached) return;
     mark("task told to let go");
     if (!task->info.release_by) {
@@ -80,6 +82,7 @@ void Oracle::on_cluster(ClusterNode& node) {
   complain(node.name(), node.core().check_invariants());
   if (changes_ % changes_between_allocator_checks == 0) check_allocator(node);
   if (!node.core().master().quotas().empty()) check_limits(node);
+  check_gangs(node);
   if (node.core().master().recovery()) mark("offers wait for agents");
   if (std::exchange(lives_[&node], node.life()) == node.life()) return;
   mark("leader started");
@@ -129,6 +132,35 @@ void Oracle::check_limits(const ClusterNode& node) {
       world_.violation(node.name() + ": role " + role.role + " has " +
                        to_string(role.consumed.amount(scalar)) + " of " + scalar + ", at most " +
                        to_string(limit));
+    }
+  }
+}
+
+/// A gang is launched as a whole or not at all.
+void Oracle::check_gangs(const ClusterNode& node) {
+  if (!node.core().master().allocator().earmarks().empty()) mark("earmark");
+  for (const auto& [id, framework] : node.core().master().frameworks()) {
+    const auto workload = workloads_.find(framework.record.info.name);
+    if (workload == workloads_.end() || !workload->second->running()) continue;
+    std::map<std::uint32_t, std::size_t> launched;
+    for (const auto& [task_id, task] : framework.tasks) {
+      const auto known = workload->second->core().tasks().find(task_id);
+      const bool just_now =
+          task.latest.state == TaskState::staging && task.latest.source == UpdateSource::master;
+      if (known == workload->second->core().tasks().end() || known->second.gang == 0) continue;
+      if (just_now) ++launched[known->second.gang];
+    }
+    for (const auto& [gang, count] : launched) {
+      if (!gangs_.insert({id, gang}).second) continue;
+      const auto& tasks = workload->second->core().tasks();
+      const auto wanted = std::count_if(tasks.begin(), tasks.end(), [number = gang](const auto& t) {
+        return t.second.gang == number;
+      });
+      mark(count > 1 ? "gang launched" : "gang of one launched");
+      if (static_cast<std::size_t>(wanted) == count) continue;
+      world_.violation(node.name() + ": of gang " + std::to_string(gang) + " of " + to_string(id) +
+                       " " + std::to_string(count) + " tasks are launched, of " +
+                       std::to_string(wanted));
     }
   }
 }

@@ -98,6 +98,7 @@ class Oracle {
   void on_cluster(ClusterNode& node);
   void check_allocator(const ClusterNode& node);
   void check_limits(const ClusterNode& node);
+  void check_gangs(const ClusterNode& node);
   void check_promises(const ClusterNode& node);
   void complain(const std::string& who, const std::vector<std::string>& wrong);
   template <class N>
@@ -128,6 +129,8 @@ class Oracle {
   };
   Causes causes_;
   std::map<std::pair<std::string, std::string>, std::int64_t> over_limit_;  ///< thousandths
+  std::map<std::string, const librm::sim::WorkloadNode*> workloads_;
+  std::set<std::pair<librm::FrameworkId, std::uint32_t>> gangs_;  ///< that were launched
   std::map<const librm::sim::AgentNode*, librm::Epoch> epochs_;
   std::map<const librm::sim::Node*, std::uint64_t> lives_;
   std::map<std::string, std::uint64_t> marks_;

@@ -91,7 +91,8 @@ std::string Cluster::unfinished() const {
     const sim::WorkloadCore& core = framework.node->core();
     if (core.done()) continue;
     return framework.node->name() + " has " + std::to_string(core.live()) + " tasks, " +
-           std::to_string(core.ended()) + " ended";
+           std::to_string(core.ended()) + " ended, and " + std::to_string(core.gangs_done()) +
+           " gangs";
   }
   for (const Agent& agent : agents_) {
     if (std::string text = unfinished_agent(agent); !text.empty()) return text;

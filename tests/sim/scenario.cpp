@@ -30,7 +30,7 @@ MasterOptions draw_master(Prng& random) {
   master.agent_lease = beat * 3;
   master.agent_unreachable_after = beat * random.between(5, 8);
   master.agent_return_timeout = beat * random.between(6, 12);
-  master.offer_timeout = seconds(random.between(3, 30));
+  master.allocator.offer_timeout = seconds(random.between(3, 30));
   return master;
 }
 
@@ -69,6 +69,25 @@ sim::FaultRates draw_faults(Prng& random) {
   return rates;
 }
 
+/// What fits, when everything else is over.
+void draw_gangs(Prng& random, Scenario& scenario) {
+  Demand& gang = scenario.gang;
+  gang.shape.amounts["cpus"] = Amount{500 * random.between(1, 4)};
+  gang.shape.amounts["mem"] = Amount::units(64 * random.between(1, 16));
+  auto nodes = static_cast<std::uint32_t>(scenario.agents.size());
+  if (random.chance(1, 3)) {
+    gang.same = "rack";
+    nodes = (nodes + 1) / 2;
+  }
+  gang.count_min = 1 + static_cast<std::uint32_t>(random.below(nodes));
+  gang.count_max = gang.count_min + static_cast<std::uint32_t>(random.below(3));
+  if (scenario.release_after > Duration{} && random.chance(2, 3)) {
+    gang.duration = scenario.release_after;
+  }
+  scenario.gangs = 1 + static_cast<std::uint32_t>(random.below(4));
+  scenario.master.allocator.earmark_max = milliseconds(100) * (std::int64_t{1} << random.below(10));
+}
+
 }  // namespace
 
 Scenario draw_scenario(std::uint64_t seed) {
@@ -104,6 +123,7 @@ Scenario draw_scenario(std::uint64_t seed) {
   if (random.chance(1, 2)) {
     scenario.reserve_every = 1 + static_cast<std::uint32_t>(random.below(4));
   }
+  if (scenario.frameworks > 0 && random.chance(2, 3)) draw_gangs(random, scenario);
   return scenario;
 }
 
@@ -121,6 +141,9 @@ std::string describe(const Scenario& s) {
           part("failover", s.failover) + part("gone", s.agent_gone) + part("disk", s.disk_failure) +
           part("maintenance", s.maintenance) + part("roles", s.roles) +
           part("release", s.release_after);
+  if (s.gangs > 0) {
+    text += " gangs/" + std::to_string(s.gangs) + "x" + std::to_string(s.gang.count_min);
+  }
   const sim::NetworkOptions& net = s.faults.network;
   return text + " loss/dup/reorder/corrupt/reset " + std::to_string(net.loss_ppm) + "/" +
          std::to_string(net.duplicate_ppm) + "/" + std::to_string(net.reorder_ppm) + "/" +

@@ -40,6 +40,8 @@ struct Scenario {
   librm::Duration roles;             ///< mean time between changes of quotas and reservations, or 0
   librm::Duration release_after;     ///< of the frameworks' tasks; 0: they name none
   std::uint32_t reserve_every = 0;   ///< of their first tasks
+  std::uint32_t gangs = 0;           ///< of each framework
+  librm::Demand gang;                ///< what each of them needs
   librm::Duration disk_failure;      ///< mean time between failed commits of the leader, or 0
   std::uint32_t answer_lost_percent = 0;
   std::uint32_t crash_in_spawn_ppm = 0;
