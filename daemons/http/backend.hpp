@@ -39,6 +39,9 @@ class MasterBackend {
 
   virtual void control_agent(ControlAgent request, OnResult callback) = 0;
   virtual void set_maintenance(SetMaintenance request, OnResult callback) = 0;
+  virtual void set_quota(SetQuota request, OnResult callback) = 0;
+  virtual void set_role_weight(SetRoleWeight request, OnResult callback) = 0;
+  virtual void operate(OperateOnAgent request, OnResult callback) = 0;
 
   /// For as long as the backend lives: every durable change of a job, in order. One subscriber.
   virtual void on_job_changed(std::function<void(const batch::JobChanged&)> callback) = 0;

@@ -1,120 +1,20 @@
 // The fields of maintenance, in both directions.
 #include "http/maintenance_json.hpp"
 
-#include <cmath>
-#include <set>
 #include <utility>
 
 #include "batch/edge/job_json.hpp"
-#include "batch/edge/units.hpp"
+#include "http/fields.hpp"
 #include "http/text.hpp"
 
 namespace librm::http {
 
-using batch::FieldError;
-using batch::InputError;
 using batch::InputResult;
 
 namespace {
 
-using Errors = std::vector<FieldError>;
+using Errors = FieldErrors;
 using Value = nlohmann::json;
-
-constexpr std::size_t errors_max = 100;
-constexpr double seconds_max = 1e9;
-constexpr std::size_t text_bytes_max = 1024;
-
-InputError input_error(std::string message) {
-  return {Error{ErrorCode::invalid_argument, std::move(message)}, {}};
-}
-
-InputError input_error(Errors errors) {
-  Error error{ErrorCode::invalid_argument, errors.front().path + ": " + errors.front().detail};
-  return {std::move(error), std::move(errors)};
-}
-
-/// The members of one object, each taken once; what is left over is unknown.
-class Fields {
- public:
-  Fields(const Value& object, std::string path, Errors& errors)
-      : object_(object), path_(std::move(path)), errors_(errors) {}
-
-  void wrong(const std::string& name, std::string detail) {
-    if (errors_.size() < errors_max) errors_.push_back({path_ + "/" + name, std::move(detail)});
-  }
-  const Value* find(const char* name) {
-    known_.insert(name);
-    const auto found = object_.find(name);
-    return found == object_.end() ? nullptr : &*found;
-  }
-  void text(const char* name, std::string& target) {
-    const Value* value = find(name);
-    if (value == nullptr) return;
-    if (!value->is_string()) return wrong(name, "expected a text");
-    target = value->get<std::string>();
-    if (target.size() > text_bytes_max || target.find('\0') != target.npos) {
-      wrong(name, "at most " + std::to_string(text_bytes_max) + " bytes, none of them NUL");
-    }
-  }
-  void flag(const char* name, bool& target) {
-    const Value* value = find(name);
-    if (value == nullptr) return;
-    if (!value->is_boolean()) return wrong(name, "expected true or false");
-    target = value->get<bool>();
-  }
-  void span(const char* name, std::optional<Duration>& target, bool or_null = false) {
-    const Value* value = find(name);
-    if (value == nullptr || (or_null && value->is_null())) return;
-    if (value->is_number() && value->get<double>() >= 0 && value->get<double>() <= seconds_max) {
-      target = milliseconds(std::llround(value->get<double>() * 1e3));
-    } else if (value->is_string()) {
-      auto read = batch::parse_span(value->get_ref<const std::string&>());
-      if (!read) return wrong(name, read.error().message);
-      target = *read;
-    } else {
-      wrong(name, "expected a number of seconds or a span such as \"2h\"");
-    }
-  }
-  void refuse_others() {
-    std::string names;
-    for (const std::string& name : known_) names += (names.empty() ? "'" : ", '") + name + "'";
-    for (const auto& [key, value] : object_.items()) {
-      if (known_.count(key) != 0) continue;
-      wrong(key,
-            "unknown field; there " + (names.empty() ? std::string("is none") : "are " + names));
-    }
-  }
-
- private:
-  const Value& object_;
-  std::string path_;
-  Errors& errors_;
-  std::set<std::string> known_;
-};
-
-/// A key that comes twice says two things, of which one would be forgotten.
-InputResult<Value> parse_object(std::string_view body) {
-  if (body.empty()) return Value::object();
-  std::vector<std::set<std::string>> open;
-  std::string twice;
-  bool deep = false;
-  const auto watch = [&](int depth, Value::parse_event_t event, Value& value) {
-    deep = deep || depth > static_cast<int>(batch::json_depth_max);
-    if (event == Value::parse_event_t::object_start) open.emplace_back();
-    if (event == Value::parse_event_t::object_end) open.pop_back();
-    if (event == Value::parse_event_t::key &&
-        !open.back().insert(value.get<std::string>()).second) {
-      twice = value.get<std::string>();
-    }
-    return true;
-  };
-  Value document = Value::parse(body, watch, false);
-  if (document.is_discarded()) return tl::unexpected(input_error("the body is not JSON"));
-  if (deep) return tl::unexpected(input_error("the body is nested too deeply"));
-  if (!twice.empty()) return tl::unexpected(input_error("'" + twice + "' comes twice"));
-  if (!document.is_object()) return tl::unexpected(input_error("expected an object"));
-  return document;
-}
 
 void read_drain(Fields& fields, WallTime now, Drain& drain) {
   std::string mode = to_string(drain.mode);

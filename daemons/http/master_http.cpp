@@ -14,6 +14,7 @@
 #include "http/master_views.hpp"
 #include "http/parameters.hpp"
 #include "http/problem.hpp"
+#include "http/role_routes.hpp"
 #include "http/router.hpp"
 #include "http/schedule_routes.hpp"
 #include "http/text.hpp"
@@ -25,7 +26,6 @@ using batch::JobId;
 
 namespace {
 
-constexpr std::size_t idempotency_key_bytes_max = 255;
 constexpr std::uint64_t last_max = 10'000;
 
 HttpResponse event_stream() { return {200, "text/event-stream", {}, ""}; }
@@ -93,6 +93,7 @@ class MasterHttp::Impl {
                   });
     };
     add_maintenance_routes(guarded, backend_);
+    add_role_routes(guarded, backend_);
     add_schedule_routes(guarded, backend_);
     add_chronos_routes(guarded, backend_);
   }
@@ -351,13 +352,8 @@ class MasterHttp::Impl {
     if (!dry_run) return responder.reply(problem(dry_run.error()));
     const auto follow = flag_parameter(request, "follow");
     if (!follow) return responder.reply(problem(follow.error()));
-    const std::string key(request.header("Idempotency-Key"));
-    if (key.size() > idempotency_key_bytes_max) {
-      return responder.reply(
-          problem(Error{ErrorCode::invalid_argument,
-                        "Idempotency-Key: at most " + std::to_string(idempotency_key_bytes_max) +
-                            " bytes, got " + std::to_string(key.size())}));
-    }
+    const auto key = idempotency_key(request);
+    if (!key) return responder.reply(problem(key.error()));
     const bool ndjson = request.header("Content-Type").starts_with("application/x-ndjson");
     auto specs = batch::job_specs_from_json(request.body,
                                             ndjson ? batch::JobText::ndjson : batch::JobText::json);
@@ -368,7 +364,7 @@ class MasterHttp::Impl {
     if (*dry_run) {
       for (const auto& spec : *specs) names.push_back(spec.name);
     }
-    backend_.submit(std::move(*specs), key, *dry_run,
+    backend_.submit(std::move(*specs), *key, *dry_run,
                     [this, responder, names, document = std::move(document), dry = *dry_run,
                      following = *follow](const batch::SubmitAnswer& answer) mutable {
                       on_submitted(answer, responder, names, document, dry, following);

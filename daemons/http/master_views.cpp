@@ -7,6 +7,7 @@
 
 #include "batch/edge/job_json.hpp"
 #include "http/maintenance_json.hpp"
+#include "http/role_json.hpp"
 #include "librm/alloc/allocator.hpp"
 
 namespace librm::http {
@@ -39,11 +40,12 @@ Json node(const MasterCore& master, AgentId id, const MasterCore::Agent& agent, 
                {"connected", agent.connection.has_value()},
                {"http_address", record.http_address},
                {"attributes", record.attributes},
-               {"total", batch::resources_to_json(record.total)},
+               {"total", batch::resources_to_json(view ? *view->total : record.total)},
                {"held", batch::resources_to_json(view ? view->held : nothing)},
                {"offered", batch::resources_to_json(view ? view->offered : nothing)},
                {"free", batch::resources_to_json(view ? view->free : nothing)},
                {"tasks", agent.tasks.size()}};
+  add_reservations(json, agent);
   add_service(json, master, agent, now);
   return json;
 }

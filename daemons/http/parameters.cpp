@@ -36,6 +36,14 @@ RouteHandler without_parameters(RouteHandler handler) {
   };
 }
 
+Result<std::string> idempotency_key(const HttpRequest& request) {
+  constexpr std::size_t bytes_max = 255;
+  std::string key(request.header("Idempotency-Key"));
+  if (key.size() <= bytes_max) return key;
+  return fail(ErrorCode::invalid_argument, "Idempotency-Key: at most " + std::to_string(bytes_max) +
+                                               " bytes, got " + std::to_string(key.size()));
+}
+
 Result<std::optional<std::int64_t>> offset_parameter(const HttpRequest& request) {
   const auto found = request.query.find("offset");
   if (found == request.query.end()) return std::nullopt;

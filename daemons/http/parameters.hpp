@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "http/exchange.hpp"
@@ -21,6 +22,9 @@ RouteHandler without_parameters(RouteHandler handler);
 
 /// `1`, `true` or a name alone are true; `0`, `false` and absence are not.
 Result<bool> flag_parameter(const HttpRequest& request, std::string_view name);
+
+/// The header `Idempotency-Key`; empty where it is absent.
+Result<std::string> idempotency_key(const HttpRequest& request);
 
 /// Empty where it is absent. A position in a file, from its end where it is negative.
 Result<std::optional<std::int64_t>> offset_parameter(const HttpRequest& request);

@@ -45,6 +45,15 @@ class Backend final : public http::MasterBackend {
   void set_maintenance(SetMaintenance request, OnResult callback) override {
     service_.set_maintenance(std::move(request), std::move(callback));
   }
+  void set_quota(SetQuota request, OnResult callback) override {
+    service_.set_quota(std::move(request), std::move(callback));
+  }
+  void set_role_weight(SetRoleWeight request, OnResult callback) override {
+    service_.set_role_weight(std::move(request), std::move(callback));
+  }
+  void operate(OperateOnAgent request, OnResult callback) override {
+    service_.operate(std::move(request), std::move(callback));
+  }
   void on_job_changed(std::function<void(const batch::JobChanged&)> callback) override {
     tokens_.push_back(service_.subscribe(std::move(callback)));
   }

@@ -380,11 +380,22 @@ void MasterService::set_maintenance(SetMaintenance wanted, OnResult callback) {
   impl_->post(MasterEvent(std::move(wanted)));
 }
 
-void MasterService::set_role_weight(std::string role, std::int64_t weight_milli,
-                                    OnResult callback) {
-  const std::uint64_t request = ++impl_->request_last;
-  impl_->results.emplace(request, std::move(callback));
-  impl_->post(MasterEvent(SetRoleWeight{request, std::move(role), weight_milli}));
+void MasterService::set_role_weight(SetRoleWeight wanted, OnResult callback) {
+  wanted.request = ++impl_->request_last;
+  impl_->results.emplace(wanted.request, std::move(callback));
+  impl_->post(MasterEvent(std::move(wanted)));
+}
+
+void MasterService::set_quota(SetQuota wanted, OnResult callback) {
+  wanted.request = ++impl_->request_last;
+  impl_->results.emplace(wanted.request, std::move(callback));
+  impl_->post(MasterEvent(std::move(wanted)));
+}
+
+void MasterService::operate(OperateOnAgent wanted, OnResult callback) {
+  wanted.request = ++impl_->request_last;
+  impl_->results.emplace(wanted.request, std::move(callback));
+  impl_->post(MasterEvent(std::move(wanted)));
 }
 
 std::uint64_t MasterService::subscribe(OnJobChanged callback) {

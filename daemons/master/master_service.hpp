@@ -74,7 +74,9 @@ class MasterService {
   /// Their `request` is filled in.
   void control_agent(ControlAgent wanted, OnResult callback);
   void set_maintenance(SetMaintenance wanted, OnResult callback);
-  void set_role_weight(std::string role, std::int64_t weight_milli, OnResult callback);
+  void set_role_weight(SetRoleWeight wanted, OnResult callback);
+  void set_quota(SetQuota wanted, OnResult callback);
+  void operate(OperateOnAgent wanted, OnResult callback);
 
   // --- news ---
 

@@ -198,6 +198,7 @@ def test_every_route_of_the_master(master, cluster, job):
     node = master.get("/v1/nodes")["nodes"][0]["id"]
     assert master.get("/v1/nodes/{id}", f"/v1/nodes/{node}")["hostname"] == "node-1"
     visit_maintenance(master, node)
+    visit_roles(master, node)
     assert [f["name"] for f in master.get("/v1/frameworks")["frameworks"]] == ["batch"]
     assert next(events_of(master.open("GET", f"/v1/events?job={job}")))[1]["id"] == job
     master.seen.add(("GET", "/v1/events"))
@@ -315,6 +316,30 @@ def check_chronos(master, root):
     assert master.ask("DELETE", root + "/task/kill/{name}", root + "/task/kill/old")[0] == 204
     for gone in ("old", "young"):
         assert master.ask("DELETE", name, f"{root}/job/{gone}")[0] == 204
+
+
+def visit_roles(master, node):
+    """Quotas, weights and reservations, each set and taken away."""
+    role, here = "/v1/roles/{role}", "/v1/roles/eng%2Fdb"
+    def act(verb, body, wanted=200):
+        status, answer = master.ask("POST", "/v1/nodes/{id}/" + verb, f"/v1/nodes/{node}/{verb}",
+                                    body)
+        assert status == wanted, (verb, status, answer)
+        return answer
+    quota = {"guarantees": {}, "limits": {"cpus": 0.5, "gpus": 0}}
+    status, answer = master.ask("PUT", role + "/quota", here + "/quota?force=1", quota)
+    assert status == 200 and answer["quota"] == quota, (status, answer)
+    status, answer = master.ask("PUT", role + "/weight", here + "/weight", {"weight": 2.5})
+    assert status == 200 and answer["weight"] == 2.5, (status, answer)
+    assert "eng/db" in [one["role"] for one in master.get("/v1/roles")["roles"]]
+    assert master.get(role, here)["why"]
+    assert master.ask("DELETE", role + "/weight", here + "/weight")[1]["weight"] == 1
+    assert master.ask("DELETE", role + "/quota", here + "/quota")[0] == 200
+    assert act("reserve", {"resources": "mem:1", "role": "eng"})["reserved"] == "mem(+eng):1"
+    assert act("reserve", {"resources": "mem:1e9", "role": "eng"}, 400)["errors"]
+    act("unreserve", {"resources": "mem(+eng):1", "role": "eng"})
+    act("create-volume", {"resources": "nodisk(+eng):1", "volume": "v"}, 400)
+    act("destroy-volume", {"resources": "disk(+eng)[v]:1", "volume": "v"}, 422)
 
 
 def visit_maintenance(master, node):

@@ -235,6 +235,7 @@ inline const std::map<std::string, std::vector<std::string>>& wrong_parameters()
       {"attempts", flag},
       {"held", flag},
       {"dry_run", flag},
+      {"force", flag},
       {"follow", flag},
       {"limit", number},
       {"cursor", number},

@@ -56,6 +56,21 @@ class FakeMaster final : public MasterBackend {
     cancels_[request_] = std::move(callback);
     later_.push_back(MasterEvent(std::move(request)));
   }
+  void set_quota(SetQuota request, OnResult callback) override {
+    request.request = ++request_;
+    cancels_[request_] = std::move(callback);
+    later_.push_back(MasterEvent(std::move(request)));
+  }
+  void set_role_weight(SetRoleWeight request, OnResult callback) override {
+    request.request = ++request_;
+    cancels_[request_] = std::move(callback);
+    later_.push_back(MasterEvent(std::move(request)));
+  }
+  void operate(OperateOnAgent request, OnResult callback) override {
+    request.request = ++request_;
+    cancels_[request_] = std::move(callback);
+    later_.push_back(MasterEvent(std::move(request)));
+  }
   void on_job_changed(std::function<void(const batch::JobChanged&)> callback) override {
     changed_ = std::move(callback);
   }
@@ -79,12 +94,13 @@ class FakeMaster final : public MasterBackend {
   }
 
   /// An agent that registers, as if it had connected.
-  void add_agent(const std::string& hostname, const std::string& http_address) {
+  void add_agent(const std::string& hostname, const std::string& http_address,
+                 const std::string& total = "cpus:4;mem:4096;ports:[31000-31010]") {
     RegisterAgent message;
     message.incarnation = {7};
     message.hostname = hostname;
     message.http_address = http_address;
-    message.total = *Resources::parse("cpus:4;mem:4096;ports:[31000-31010]");
+    message.total = *Resources::parse(total);
     message.topology = "Package:1 Core:4 PU:1";
     step(MasterEvent(Received{ConnectionId{++connection_}, message}));
     // With which it shows that it has got its id.
