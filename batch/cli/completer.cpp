@@ -145,6 +145,7 @@ class Completer {
     if (type == "SELECTOR" || (type == "JOB" && !of_schedules)) return add_jobs();
     if (type == "JOB" || (type == "NAME" && of_schedules)) return add_all(sources_.schedules());
     if (type == "NODE") return add_all(sources_.nodes());
+    if (type == "ROLE") return add_all(sources_.roles());
     if (type == "SELECTOR|SCHEDULE") {
       add_jobs();
       return add_all(sources_.schedules());

@@ -21,6 +21,7 @@ struct CompletionSources {
       jobs;
   std::function<std::vector<Candidate>()> schedules;
   std::function<std::vector<Candidate>()> nodes;
+  std::function<std::vector<Candidate>()> roles;
 };
 
 struct Completion {

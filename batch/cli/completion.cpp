@@ -20,7 +20,7 @@ constexpr int patience_ms = 300;
 bool is_plain(const std::string& word) {
   return !word.empty() && word.find_first_not_of(
                               "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVW"
-                              "XYZ0123456789._-") == word.npos;
+                              "XYZ0123456789._/-") == word.npos;
 }
 
 /// Null where it does not answer soon, or not well.
@@ -76,6 +76,16 @@ std::vector<Candidate> nodes(const Context& context) {
   return all;
 }
 
+std::vector<Candidate> roles(const Context& context) {
+  std::vector<Candidate> all;
+  const Json answer = ask(context, "/v1/roles");
+  for (const Json& role : member(answer, "roles")) {
+    const std::string name = text_of(role, "role");
+    if (is_plain(name)) all.push_back({name, "weight " + shown(role, "weight")});
+  }
+  return all;
+}
+
 /// The master that was named on the line is asked.
 std::string master_of(const std::vector<std::string>& words) {
   for (std::size_t i = 0; i < words.size(); ++i) {
@@ -91,7 +101,8 @@ int print_completion(Context& context) {
       [&](const std::vector<std::string>& states, const std::string& prefix) {
         return jobs(context, states, prefix);
       },
-      [&] { return schedules(context); }, [&] { return nodes(context); }};
+      [&] { return schedules(context); }, [&] { return nodes(context); },
+      [&] { return roles(context); }};
   const Completion found = complete(context.command, sources);
   std::string text;
   for (const Candidate& one : found.candidates) text += one.word + '\t' + one.about + '\n';

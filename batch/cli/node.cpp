@@ -182,6 +182,8 @@ std::string describe(const Terminal& terminal, const Json& node, const AgentAnsw
     if (blocker.is_string()) facts.add("Waits for", escape(blocker.get<std::string>()));
   }
   facts.add("Window", window_of(member(node, "window")));
+  facts.add("Reserved", shown(node, "reserved"));
+  facts.add("Has lost", shown(node, "reserved_missing"));
   facts.add("Address", shown(node, "http_address"));
   facts.add("Attributes", node_attributes(node));
   facts.add("Machine", topology ? hwtopo::to_string(*topology) : escape(text));
@@ -243,6 +245,23 @@ const std::vector<Verb>& node_verbs() {
       {"node down", "[OPTIONS] NODE...", "sends drained nodes away until they are up again",
        "The agent goes on asking, and is refused with the reason.", define_node_down},
       {"node up", "NODE...", "takes nodes that were down in again", "", define_node_up},
+      {"node reserve", "[OPTIONS] NODE RESOURCES", "keeps what is not in use there for a role",
+       "RESOURCES are such as 'cpus:2;mem:1024', or 'cpus(eng):2' of what is kept for eng already, "
+       "for a role below it. It outlives the master and restarts of the node; 'rmctl node show' "
+       "names it, and what of it the node has lost.",
+       define_node_reserve},
+      {"node unreserve", "[OPTIONS] NODE RESOURCES", "gives back what was reserved",
+       "RESOURCES are as 'rmctl node show' names them, 'cpus(+eng):2', or as they were before, "
+       "'cpus:2', with the role, principal and labels that they were reserved with.",
+       define_node_unreserve},
+      {"node create-volume", "[OPTIONS] NODE VOLUME RESOURCES", "makes a volume of reserved disk",
+       "RESOURCES are as 'rmctl node show' names them, 'disk(+eng):1024'. A volume is one piece: "
+       "it "
+       "is offered as a whole, to the role that its disk is reserved for. It is kept in the books "
+       "alone: nodes mount nothing.",
+       define_node_create_volume},
+      {"node destroy-volume", "[OPTIONS] NODE VOLUME", "makes it reserved disk again", "",
+       define_node_destroy_volume},
   };
   return all;
 }

@@ -98,6 +98,8 @@ const std::vector<Verb>& verbs() {
        nullptr, false, node_verbs},
       {"maintenance", "VERB [OPTIONS] ...", "plans when nodes will not be there", "", nullptr,
        false, maintenance_verbs},
+      {"role", "VERB [OPTIONS] ...", "shares the cluster out: weights and quotas of roles", "",
+       nullptr, false, role_verbs},
       {"top", "[OPTIONS]", "shows what is in use, and by which jobs; q ends it",
        "Counts of jobs and nodes, bars of what is held of processors and memory, and the running "
        "jobs "

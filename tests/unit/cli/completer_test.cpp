@@ -35,6 +35,9 @@ class Complete : public testing::Test {
       },
       [] {
         return std::vector<Candidate>{{"node-1", ""}, {"a-1", ""}};
+      },
+      [] {
+        return std::vector<Candidate>{{"eng", ""}, {"eng/db", ""}};
       }};
 };
 
@@ -93,6 +96,14 @@ TEST_F(Complete, SchedulesAndNodes) {
   EXPECT_EQ(complete_words({"node", "show", "n"}), Words{"node-1"});
   EXPECT_TRUE(offers({"graph", ""}, "nightly"));
   EXPECT_TRUE(offers({"graph", ""}, "count"));
+}
+
+TEST_F(Complete, Roles) {
+  EXPECT_EQ(complete_words({"role", "show", "eng/"}), Words{"eng/db"});
+  EXPECT_EQ(complete_words({"role", "quota", ""}), (Words{"eng", "eng/db"}));
+  EXPECT_EQ(complete_words({"submit", "--role", "e"}), (Words{"eng", "eng/db"}));
+  EXPECT_EQ(complete_words({"node", "reserve", "node-1", "cpus:1", "--role", "eng/"}),
+            Words{"eng/db"});
 }
 
 TEST_F(Complete, FilesWhereTheyFit) {
