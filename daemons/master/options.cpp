@@ -66,6 +66,7 @@ std::optional<int> read_options(int argc, const char* const* argv, MasterOptions
   std::string roles;
   std::string min_allocatable;
   std::string excluded;
+  std::vector<std::string> batch_roles;
 
   Config flags("rm-master", "Pools agents, offers their resources, and runs the batch front end.",
                "RM_MASTER_");
@@ -76,13 +77,14 @@ std::optional<int> read_options(int argc, const char* const* argv, MasterOptions
   flags.add("work-dir", config.work_dir, "data directory, made with mode 0700; one master each");
   flags.add("role-weight", role_weights, "share of a role among others, ROLE=WEIGHT; repeatable");
   flags.add("roles", roles,
-            "the only roles that may be used, with all below them: a,b; default any");
+            "the only roles besides * that may be used, with all below them: a,b; default any");
   flags.add("min-allocatable-resources", min_allocatable,
             "what an offer has at least: cpus:0.1|mem:32, one of these; default anything");
   flags.add("fair-sharing-excluded", excluded,
             "scalars that do not count for shares: gpus,licenses");
   flags.add("earmark-max", master.allocator.earmark_max,
             "after which a demand whose start is not known has work of others preempted");
+  flags.add("batch-role", batch_roles, "role that jobs may name, besides *; repeatable");
   flags.add("heartbeat-interval", master.heartbeat_interval, "of agents and frameworks");
   flags.add("agent-lease", master.agent_lease, "after which a silent agent starts nothing");
   flags.add("unreachable-after", master.agent_unreachable_after,
@@ -102,9 +104,11 @@ std::optional<int> read_options(int argc, const char* const* argv, MasterOptions
     config.role_weights_milli[weight->first] = weight->second;
   }
   for (std::string& role : split(roles, ',')) {
-    if (auto valid = check_role(role); !valid)
+    if (auto valid = check_role(role); !valid) {
       return usage_error("roles: " + valid.error().message);
+    }
     master.allocator.roles.insert(std::move(role));
+    master.allocator.roles.emplace(any_role);  // the batch front end's own
   }
   for (const std::string& text : split(min_allocatable, '|')) {
     auto request = parse_request(text);
@@ -119,6 +123,12 @@ std::optional<int> read_options(int argc, const char* const* argv, MasterOptions
     master.allocator.unfair.insert(std::move(name));
   }
   if (master.allocator.earmark_max.ns <= 0) return usage_error("earmark-max: need more than 0");
+  for (const std::string& role : batch_roles) {
+    if (auto valid = check_role(role); !valid) {
+      return usage_error("batch-role: " + valid.error().message);
+    }
+    config.batch.framework.roles.insert(role);
+  }
   if (master.heartbeat_interval.ns <= 0 || master.heartbeat_interval >= master.agent_lease ||
       master.agent_lease >= master.agent_unreachable_after) {
     return usage_error("need heartbeat-interval < agent-lease < unreachable-after");
