@@ -239,6 +239,38 @@ TEST(QuotaRemoval, GivesBackWhatWasKept) {
   EXPECT_EQ(cluster.allocator.roles().size(), 1u);
 }
 
+/// Random guarantees and limits, whatever they are worth.
+Quota random_quota(Prng& random) {
+  Quota quota;
+  for (const char* name : {"cpus", "mem"}) {
+    const std::int64_t limit = random.between(0, 6);
+    if (random.below(2) == 0) quota.limits[name] = Amount::units(limit);
+    if (random.below(2) == 0) quota.guarantees[name] = Amount::units(random.between(0, limit));
+  }
+  return quota;
+}
+
+TEST(QuotaProperty, WhoRefusesEverythingIsLeftInPeace) {
+  for (std::uint64_t seed = 1; seed <= 300; ++seed) {
+    Prng random(seed);
+    Cluster cluster;
+    for (const char* role : {"a", "a/x", "b"}) {
+      (void)cluster.allocator.set_quota(role, random_quota(random), true);
+    }
+    for (std::uint64_t id = 1; id <= 2; ++id) {
+      cluster.agent(id, "cpus:" + std::to_string(random.between(1, 4)) +
+                            ";mem:" + std::to_string(random.between(1, 8)) +
+                            (random.below(2) == 0 ? ";cpus(a):1" : ""));
+    }
+    cluster.framework(1, {"*", "a"}).framework(2, {"a/x", "b"}).framework(3, {"a"});
+    int rounds = 0;
+    for (auto offers = cluster.run(); !offers.empty(); offers = cluster.run()) {
+      ASSERT_LT(++rounds, 20) << "seed " << seed << ": " << test::shown(offers.front());
+      for (const Offer& offer : offers) cluster.decline(offer, seconds(3600));
+    }
+  }
+}
+
 /// Frameworks come, take, leave and refuse in any order; nobody but a forced change or an agent's
 /// report breaks a limit, and what is guaranteed is free or in use.
 TEST(QuotaProperty, NoQuotaIsBrokenInAnyOrderOfEvents) {

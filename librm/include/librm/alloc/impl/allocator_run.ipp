@@ -152,8 +152,20 @@ LIBRM_DECL bool Allocator::State::eligible(const Slice& slice, const Member& mem
   }
   const Resources& part = takeable(slice, member, owed);
   if (part.empty() || !allocatable(member, part)) return false;
+  // Less than everybody's part may be what was refused.
+  if (owed != nullptr && has_refused(slice, member, part)) return false;
   take = part;
   return true;
+}
+
+/// Whether the member's filter holds against just this.
+LIBRM_DECL bool Allocator::State::has_refused(const Slice& slice, const Member& member,
+                                              const Resources& part) const {
+  const auto holds = [&](bool lent) {
+    const detail::FilterEntry* filter = detail::FilterBook::find(slice.agent, member, lent);
+    return filter != nullptr && detail::FilterBook::holds(slice.agent, *filter, part);
+  };
+  return holds(false) || (slice.lent_until && holds(true));
 }
 
 /// What the member would be offered of the slice; the same for all members of a role that want

@@ -299,6 +299,16 @@ struct Allocator::State {
            detail::FilterBook::holds(agent, *filter, usable_by(agent.free, member));
   }
 
+  /// With what its filter there says. Of what is guaranteed and of what everybody gets, or of what
+  /// two earmarks lend, each may be more than the other in something, so that each refusal would
+  /// break the other's filter.
+  Resources refused_in_all(const Agent& agent, const Member& member, Resources refused,
+                           bool lent) const {
+    const detail::FilterEntry* filter = detail::FilterBook::find(agent, member, lent);
+    if (filter == nullptr || filter->expires <= clock) return refused;
+    return detail::join(std::move(refused), agent.refusals[filter->refusal].resources);
+  }
+
   /// Filters the agent for the member; `refused` is free again already, `all_refused` is from
   /// before.
   void refuse(Agent& agent, Member& member, Resources refused, bool was_all_refused, bool lent,
@@ -306,13 +316,8 @@ struct Allocator::State {
     if (refuse_for.ns <= 0 || refused.empty()) return;
     if (was_all_refused) {
       refused = usable_by(agent.free, member);
-    } else if (lent) {
-      // What several earmarks lend is offered in as many offers.
-      const detail::FilterEntry* other = detail::FilterBook::find(agent, member, true);
-      if (other != nullptr && other->expires > clock) {
-        Resources both = refused + agent.refusals[other->refusal].resources;
-        if (usable_by(agent.free, member).contains(both)) refused = std::move(both);
-      }
+    } else if (lent || quotas.active()) {
+      refused = refused_in_all(agent, member, std::move(refused), lent);
     }
     const Instant end = clock + std::min(refuse_for, options.refuse_for_max);
     filters.refuse(agent, member, std::move(refused), end, reason, lent);
@@ -379,6 +384,7 @@ struct Allocator::State {
   Member* pick(const Slice& slice, Resources& take);
   bool eligible(const Slice& slice, const Member& member, const Role* owed, Resources& take);
   const Resources& takeable(const Slice& slice, const Member& member, const Role* owed);
+  bool has_refused(const Slice& slice, const Member& member, const Resources& part) const;
   bool allocatable(const Member& member, const Resources& take) const;
   Offer make_offer(Agent& agent, Member& member, Resources take, std::optional<Instant> lent_until,
                    std::optional<EarmarkId> earmark);

@@ -9,12 +9,31 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "librm/alloc/impl/entries.hpp"
 #include "librm/base/check.hpp"
 
 namespace librm::detail {
+
+/// The least that contains both.
+inline Resources join(Resources left, const Resources& right) {
+  const Resources before = left;
+  for (Resource entry : right.list()) {
+    Resources one;
+    one.add(entry);
+    if (before.contains(one)) continue;
+    if (auto* amount = std::get_if<Amount>(&entry.value)) {
+      for (const Resource& known : before.list()) {
+        const auto* has = std::get_if<Amount>(&known.value);
+        if (has != nullptr && !known.volume && key_of(known) == key_of(entry)) *amount -= *has;
+      }
+    }
+    left.add(std::move(entry));
+  }
+  return left;
+}
 
 /// Filters are kept with their agent; this knows when the next one ends, the reasons' texts, and
 /// the members by number. An agent costs one entry in the queue of ends, however many filters.
