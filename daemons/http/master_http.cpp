@@ -14,6 +14,7 @@
 #include "http/master_views.hpp"
 #include "http/parameters.hpp"
 #include "http/problem.hpp"
+#include "http/quota_why.hpp"
 #include "http/role_routes.hpp"
 #include "http/router.hpp"
 #include "http/schedule_routes.hpp"
@@ -264,8 +265,10 @@ class MasterHttp::Impl {
   void why(const HttpRequest&, const Params& params, Responder responder) {
     with_one(params, responder, [&](const Selected& one) {
       const Now now = backend_.now();
-      responder.reply(json_response(batch::why_to_json(
-          one.index() ? batch().why(*one.job, *one.index(), now) : batch().why(*one.job, now))));
+      batch::Why why =
+          one.index() ? batch().why(*one.job, *one.index(), now) : batch().why(*one.job, now);
+      add_quotas(backend_.core().master(), batch(), *one.job, now.mono, why);
+      responder.reply(json_response(batch::why_to_json(why)));
     });
   }
 

@@ -62,6 +62,17 @@ TEST_F(RoleHttp, AWeightIsSetAndTakenAway) {
   EXPECT_EQ(send(200, "DELETE", "/v1/roles/eng/weight")["weight"], 1);
 }
 
+TEST_F(RoleHttp, AJobThatAQuotaKeepsWaitingSaysSo) {
+  send(200, "PUT", "/v1/roles/eng/quota", R"({"guarantees": {"cpus": 4}})");
+  send(201, "POST", "/v1/jobs", R"({"command": "x", "name": "j"})");
+  const Json why = send(200, "GET", "/v1/jobs/j/why");
+  const std::string reason = "cpus: need 1, the cluster has 4 free and keeps 4 for guarantees";
+  const std::string summary = why["summary"];
+  EXPECT_TRUE(summary.ends_with("1 of 1 agent fits · gets no offer there: " + reason)) << summary;
+  EXPECT_EQ(why["nodes"][0]["fits"], false);
+  EXPECT_EQ(why["nodes"][0]["reason"], reason);
+}
+
 TEST_F(RoleHttp, WhatIsNotInUseIsReservedAndGivenBack) {
   const Json node = operate(200, "reserve", R"({"resources": "cpus:3", "role": "eng"})");
   EXPECT_EQ(node["reserved"], "cpus(+eng):3");
