@@ -185,7 +185,8 @@ class Allocator {
   /// Ends the offer and filters its agent for this framework and role while what is free there is
   /// no more than what was refused, for at most `refuse_for` (0 or less: not at all). The reason
   /// (its first 255 bytes) is kept for explain. A later filter replaces an earlier one; of loans,
-  /// and while there are quotas, it is of what both refused. An earmark's: the demand gets no other for that time.
+  /// and while there are quotas, it is of what both refused. An earmark's: the demand gets no other
+  /// for that time.
   Result<Offer> decline(OfferId offer, Instant now, Duration refuse_for, std::string reason);
   /// Takes an offer back; empty where it is not outstanding.
   std::optional<Offer> rescind(OfferId offer);
