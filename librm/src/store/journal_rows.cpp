@@ -1,27 +1,12 @@
-// Encoding, checking and scanning of the journal's rows.
+// Creating, scanning and verifying the tables of the journal on SQLite.
 #include "journal_rows.hpp"
 
 #include <algorithm>
-#include <optional>
-
-#include "librm/wire/crc32c.hpp"
-#include "librm/wire/little_endian.hpp"
+#include <string>
+#include <string_view>
 
 namespace librm::store_detail {
 namespace {
-
-using detail::load_little_endian;
-using detail::store_little_endian;
-
-constexpr std::size_t entry_header_size = 14;
-
-template <class... Numbers>
-std::uint32_t checksum_of(std::string_view bytes, Numbers... numbers) {
-  char header[(sizeof(Numbers) + ...)];
-  char* p = header;
-  ((store_little_endian(p, numbers), p += sizeof numbers), ...);
-  return crc32c(bytes, crc32c(std::string_view(header, sizeof header)));
-}
 
 tl::unexpected<Error> corrupt(const Database& database, const std::string& row_name,
                               const char* why) {
@@ -36,56 +21,6 @@ Result<std::int64_t> read_integer(Database& database, const char* sql) {
 }
 
 }  // namespace
-
-void append_entry(std::string& entries, std::uint32_t lsn_offset, const RecordEntry& entry) {
-  char header[entry_header_size];
-  store_little_endian(header, lsn_offset);
-  store_little_endian(header + 4, entry.number);
-  store_little_endian(header + 6, entry.version);
-  store_little_endian(header + 8, entry.oldest_reader);
-  store_little_endian(header + 10, static_cast<std::uint32_t>(entry.payload.size()));
-  entries.append(header, sizeof header);
-  entries.append(entry.payload);
-}
-
-std::uint32_t checksum(const LogRow& row) {
-  return checksum_of(row.entries, row.first_lsn, row.last_lsn, row.commit_lsn, row.stream,
-                     row.epoch);
-}
-
-std::uint32_t checksum(const SnapshotRow& row) {
-  return checksum_of({}, row.generation, row.stream, row.start_lsn, std::uint8_t{row.finished});
-}
-
-std::uint32_t slice_checksum(std::uint64_t generation, std::string_view entries) {
-  return checksum_of(entries, generation);
-}
-
-Result<void> for_each_entry(std::string_view entries, std::uint16_t stream,
-                            const std::string& row_name, const VisitEntry& visit) {
-  while (!entries.empty()) {
-    if (entries.size() < entry_header_size) {
-      return fail(ErrorCode::corrupt, row_name + ": ends inside an entry");
-    }
-    RecordEntry entry;
-    entry.stream = stream;
-    const auto offset = load_little_endian<std::uint32_t>(entries.data());
-    entry.number = load_little_endian<std::uint16_t>(entries.data() + 4);
-    entry.version = load_little_endian<std::uint16_t>(entries.data() + 6);
-    entry.oldest_reader = load_little_endian<std::uint16_t>(entries.data() + 8);
-    const auto size = load_little_endian<std::uint32_t>(entries.data() + 10);
-    entries.remove_prefix(entry_header_size);
-    if (entries.size() < size) {
-      return fail(ErrorCode::corrupt, row_name + ": entry of " + std::to_string(size) +
-                                          " bytes, left " + std::to_string(entries.size()));
-    }
-    entry.payload.assign(entries.data(), size);
-    entries.remove_prefix(size);
-    Result<void> visited = visit(offset, std::move(entry));
-    if (!visited) return visited;
-  }
-  return {};
-}
 
 Result<void> prepare_tables(Database& database) {
   Result<std::int64_t> application = read_integer(database, "PRAGMA application_id");
@@ -116,12 +51,12 @@ Result<void> prepare_tables(Database& database) {
       "create tables");
 }
 
-Result<std::map<std::uint16_t, SnapshotRow>> read_snapshots(Database& database) {
+Result<Snapshots> read_snapshots(Database& database) {
   Result<Statement> select = Statement::prepare(
       database,
       "SELECT generation, stream, start_lsn, finished, crc FROM snapshot ORDER BY generation");
   if (!select) return tl::unexpected<Error>(std::move(select.error()));
-  std::map<std::uint16_t, SnapshotRow> snapshots;
+  Snapshots snapshots;
   int code = 0;
   while ((code = select->step()) == SQLITE_ROW) {
     SnapshotRow row;
@@ -193,7 +128,7 @@ Result<void> for_each_slice_entry(Database& database, const SnapshotRow& snapsho
 }
 
 Result<JournalTail> verify(Database& database) {
-  Result<std::map<std::uint16_t, SnapshotRow>> snapshots = read_snapshots(database);
+  Result<Snapshots> snapshots = read_snapshots(database);
   if (!snapshots) return tl::unexpected<Error>(std::move(snapshots.error()));
   JournalTail tail;
   Lsn compacted = 0;

@@ -1,69 +1,42 @@
-// The journal's thread: gathers what waits into one transaction, commits, reports, cleans up.
+// The journal on SQLite: opening, one transaction a group, compaction and checkpoints.
 #include "librm/store/sqlite_journal.hpp"
 
 #include <fcntl.h>
-#include <pthread.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
-#include <condition_variable>
-#include <csignal>
 #include <cstring>
 #include <deque>
-#include <map>
-#include <mutex>
 #include <optional>
-#include <thread>
 #include <utility>
 #include <variant>
 
+#include "journal_group.hpp"
 #include "journal_rows.hpp"
 #include "sqlite.hpp"
 
 namespace librm {
 namespace {
 
+using store_detail::Append;
+using store_detail::Begin;
+using store_detail::Compaction;
+using store_detail::compaction_rows_max;
 using store_detail::Database;
+using store_detail::Finish;
+using store_detail::Group;
 using store_detail::LogRow;
+using store_detail::Operation;
+using store_detail::Slice;
 using store_detail::SnapshotRow;
 using store_detail::Statement;
 
-constexpr std::size_t entry_overhead_bytes = 64;     // what an entry costs beside its payload
-constexpr int compaction_rows_max = 256;             // per step, so that a commit never waits long
 constexpr int checkpoint_pages_idle = 1000;          // 4 MiB: when nothing waits
 constexpr int checkpoint_pages_busy = 8000;          // 32 MiB: even when something does
 constexpr std::uint64_t commits_per_busy_step = 64;  // housekeeping under constant load
-
-struct Append {
-  Lsn first = 0;
-  Epoch epoch = 0;
-  Sync sync = Sync::full;
-  std::vector<RecordEntry> batch;
-};
-struct Begin {
-  SnapshotRow row;
-};
-struct Slice {
-  std::uint64_t generation = 0;
-  std::vector<RecordEntry> entries;
-};
-struct Finish {
-  SnapshotRow row;
-};
-struct Operation {
-  std::variant<Append, Begin, Slice, Finish> what;
-  std::size_t bytes = 0;
-};
-
-/// Rows that a finished snapshot made superfluous, deleted a few at a time.
-struct Compaction {
-  SnapshotRow snapshot;
-  Lsn cursor = 0;
-};
 
 struct Statements {
   Statement begin, commit, insert_log, insert_snapshot, finish_snapshot, insert_slice;
@@ -146,42 +119,34 @@ constexpr int open_flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
 
 }  // namespace
 
-struct SqliteJournal::Impl {
+struct SqliteJournal::Impl final : store_detail::GroupSink {
+  explicit Impl(SqliteJournalOptions chosen)
+      : options(std::move(chosen)),
+        committer(*this,
+                  {"journal " + options.path, options.backlog_bytes_max, options.group_bytes_max}) {
+  }
+
   // Owner's thread only.
-  SqliteJournalOptions options;
+  const SqliteJournalOptions options;
   FileDescriptor lock_file;
-  OnDurable on_durable;
-  Lsn last_lsn = 0;
   Epoch epoch = 0;
-  std::uint64_t generation_last = 0;
-  std::map<std::uint64_t, SnapshotRow> open_snapshots;
-  std::thread thread;
 
-  // Shared, under the mutex.
-  mutable std::mutex mutex;
-  std::condition_variable wake;
-  std::deque<Operation> queue;
-  std::size_t backlog_bytes = 0;
-  bool stopping = false;
-  std::optional<Error> failed;
-  std::atomic<std::uint64_t> commits{0};
-
-  // Journal's thread only, once it runs.
+  // Committer's thread only, once it runs.
   std::optional<Database> database;
   std::optional<Statements> statements;
   Sync pragma = Sync::full;
   int wal_pages = 0;
+  std::uint64_t commits = 0;
   std::deque<Compaction> compactions;
 
-  Result<void> open();
-  void start();
-  Result<void> queue_operation(Operation operation);
-  void run();
-  bool housekeeping_wanted() const;
-  void housekeeping();
-  std::vector<Operation> take_group();
-  Result<void> commit(const std::vector<Operation>& group);
-  bool write_rows(const std::vector<Operation>& group);
+  store_detail::GroupCommit committer;
+
+  Result<store_detail::JournalTail> open();
+  Result<void> commit(const Group& group) override;
+  void housekeeping() override;
+  bool housekeeping_wanted() const override;
+  bool housekeeping_urgent() const override;
+  bool write_rows(const Group& group);
   bool write(const Begin& begin);
   bool write(const Slice& slice);
   bool write(const Finish& finish);
@@ -192,12 +157,12 @@ struct SqliteJournal::Impl {
 
 // --- opening and closing ---
 
-Result<void> SqliteJournal::Impl::open() {
+Result<store_detail::JournalTail> SqliteJournal::Impl::open() {
   Result<FileDescriptor> locked = lock(options.path);
   if (!locked) return tl::unexpected<Error>(std::move(locked.error()));
   lock_file = std::move(*locked);
   Result<void> created = create_file(options.path);
-  if (!created) return created;
+  if (!created) return tl::unexpected<Error>(std::move(created.error()));
   Result<Database> opened = Database::open(options.path, open_flags);
   if (!opened) return tl::unexpected<Error>(std::move(opened.error()));
   database = std::move(*opened);
@@ -205,7 +170,7 @@ Result<void> SqliteJournal::Impl::open() {
   Result<void> done =
       database->execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;", "set WAL mode");
   if (done) done = store_detail::prepare_tables(*database);
-  if (!done) return done;
+  if (!done) return tl::unexpected<Error>(std::move(done.error()));
   sqlite3_wal_hook(
       database->handle(),
       [](void* self, sqlite3*, const char*, int pages) {
@@ -215,42 +180,29 @@ Result<void> SqliteJournal::Impl::open() {
       this);  // replaces SQLite's own checkpoints inside of commits
   Result<store_detail::JournalTail> tail = store_detail::verify(*database);
   if (!tail) return tl::unexpected<Error>(std::move(tail.error()));
-  last_lsn = tail->last_lsn;
-  generation_last = tail->generation_last;
   done = database->execute(
       "BEGIN IMMEDIATE;"
       "DELETE FROM slice WHERE generation IN (SELECT generation FROM snapshot WHERE finished=0);"
       "DELETE FROM snapshot WHERE finished=0; COMMIT;",
       "delete unfinished snapshots");
-  if (!done) return done;
-  Result<std::map<std::uint16_t, SnapshotRow>> snapshots = store_detail::read_snapshots(*database);
+  if (!done) return tl::unexpected<Error>(std::move(done.error()));
+  Result<store_detail::Snapshots> snapshots = store_detail::read_snapshots(*database);
   if (!snapshots) return tl::unexpected<Error>(std::move(snapshots.error()));
   for (const auto& [stream, row] : *snapshots) compactions.push_back(Compaction{row, 0});
   Result<Statements> prepared = prepare_statements(*database);
   if (!prepared) return tl::unexpected<Error>(std::move(prepared.error()));
   statements = std::move(*prepared);
-  return {};
-}
-
-void SqliteJournal::Impl::start() {
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);  // signals are for the owner's threads
-  thread = std::thread([this] { run(); });
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  pthread_setname_np(thread.native_handle(), "rm-journal");
+  return tail;
 }
 
 Result<std::unique_ptr<SqliteJournal>> SqliteJournal::open(SqliteJournalOptions options) {
-  auto impl = std::make_unique<Impl>();
-  impl->options = std::move(options);
-  Result<void> opened = impl->open();
-  if (!opened) {
+  auto impl = std::make_unique<Impl>(std::move(options));
+  Result<store_detail::JournalTail> tail = impl->open();
+  if (!tail) {
     impl->statements.reset();
-    return tl::unexpected<Error>(std::move(opened.error()));
+    return tl::unexpected<Error>(std::move(tail.error()));
   }
-  impl->start();
+  impl->committer.start(tail->last_lsn, tail->generation_last);
   return std::unique_ptr<SqliteJournal>(new SqliteJournal(std::move(impl)));
 }
 
@@ -259,13 +211,7 @@ SqliteJournal::SqliteJournal(std::unique_ptr<Impl> impl) : impl_(std::move(impl)
 SqliteJournal::~SqliteJournal() { close(); }
 
 void SqliteJournal::close() {
-  if (!impl_->thread.joinable()) return;
-  {
-    std::lock_guard lock(impl_->mutex);
-    impl_->stopping = true;
-  }
-  impl_->wake.notify_one();
-  impl_->thread.join();
+  if (!impl_->committer.close()) return;
   impl_->statements.reset();
   impl_->database.reset();
   impl_->lock_file = FileDescriptor();
@@ -273,87 +219,28 @@ void SqliteJournal::close() {
 
 // --- the owner's side ---
 
-void SqliteJournal::on_durable(OnDurable callback) { impl_->on_durable = std::move(callback); }
+void SqliteJournal::on_durable(OnDurable callback) {
+  impl_->committer.on_durable(std::move(callback));
+}
 void SqliteJournal::set_epoch(Epoch epoch) { impl_->epoch = epoch; }
-Lsn SqliteJournal::last_lsn() const { return impl_->last_lsn; }
-std::uint64_t SqliteJournal::commits() const { return impl_->commits; }
-
-std::size_t SqliteJournal::backlog_bytes() const {
-  std::lock_guard lock(impl_->mutex);
-  return impl_->backlog_bytes;
-}
-
-namespace {
-
-std::size_t bytes_of(const std::vector<RecordEntry>& entries) {
-  std::size_t bytes = 0;
-  for (const RecordEntry& entry : entries) bytes += entry.payload.size() + entry_overhead_bytes;
-  return bytes;
-}
-
-}  // namespace
-
-Result<void> SqliteJournal::Impl::queue_operation(Operation operation) {
-  bool was_empty = false;
-  {
-    std::lock_guard lock(mutex);
-    if (failed) return tl::unexpected<Error>(*failed);
-    if (stopping) {
-      return fail(ErrorCode::failed_precondition, "journal " + options.path + ": closed");
-    }
-    if (backlog_bytes > 0 && backlog_bytes + operation.bytes > options.backlog_bytes_max) {
-      return fail(ErrorCode::resource_exhausted,
-                  "journal " + options.path + ": backlog: need " + std::to_string(operation.bytes) +
-                      " bytes, " + std::to_string(backlog_bytes) + " of " +
-                      std::to_string(options.backlog_bytes_max) + " wait for the disk");
-    }
-    was_empty = queue.empty();
-    backlog_bytes += operation.bytes;
-    queue.push_back(std::move(operation));
-  }
-  if (was_empty) wake.notify_one();
-  return {};
-}
+Lsn SqliteJournal::last_lsn() const { return impl_->committer.last_lsn(); }
+std::uint64_t SqliteJournal::commits() const { return impl_->committer.commits(); }
+std::size_t SqliteJournal::backlog_bytes() const { return impl_->committer.backlog_bytes(); }
 
 Result<Lsn> SqliteJournal::append(std::vector<RecordEntry> batch, Sync sync) {
-  if (batch.empty()) return impl_->last_lsn;
-  const Lsn first = impl_->last_lsn + 1;
-  const Lsn last = impl_->last_lsn + batch.size();
-  const std::size_t bytes = bytes_of(batch);
-  Result<void> queued =
-      impl_->queue_operation({Append{first, impl_->epoch, sync, std::move(batch)}, bytes});
-  if (!queued) return tl::unexpected<Error>(std::move(queued.error()));
-  return impl_->last_lsn = last;
+  return impl_->committer.append(std::move(batch), impl_->epoch, sync);
 }
 
 Result<std::uint64_t> SqliteJournal::begin_snapshot(std::uint16_t stream) {
-  const SnapshotRow row{impl_->generation_last + 1, stream, impl_->last_lsn, false};
-  Result<void> queued = impl_->queue_operation({Begin{row}, 0});
-  if (!queued) return tl::unexpected<Error>(std::move(queued.error()));
-  impl_->open_snapshots.emplace(row.generation, row);
-  return impl_->generation_last = row.generation;
+  return impl_->committer.begin_snapshot(stream);
 }
 
 Result<void> SqliteJournal::append_slice(std::uint64_t generation, std::vector<RecordEntry> slice) {
-  if (!impl_->open_snapshots.contains(generation)) {
-    return fail(ErrorCode::not_found, "journal " + impl_->options.path + ": snapshot " +
-                                          std::to_string(generation) + ": not begun, or finished");
-  }
-  const std::size_t bytes = bytes_of(slice);
-  return impl_->queue_operation({Slice{generation, std::move(slice)}, bytes});
+  return impl_->committer.append_slice(generation, std::move(slice));
 }
 
 Result<void> SqliteJournal::finish_snapshot(std::uint64_t generation) {
-  const auto open = impl_->open_snapshots.find(generation);
-  if (open == impl_->open_snapshots.end()) {
-    return fail(ErrorCode::not_found, "journal " + impl_->options.path + ": snapshot " +
-                                          std::to_string(generation) + ": not begun, or finished");
-  }
-  SnapshotRow row = open->second;
-  row.finished = true;
-  Result<void> queued = impl_->queue_operation({Finish{row}, 0});
-  if (queued) impl_->open_snapshots.erase(open);
-  return queued;
+  return impl_->committer.finish_snapshot(generation);
 }
 
 Result<void> SqliteJournal::replay(const OnRecord& on_record) {
@@ -364,60 +251,9 @@ Result<void> SqliteJournal::replay(const OnRecord& on_record) {
   return store_detail::replay(*reader, on_record);
 }
 
-// --- the journal's thread ---
+// --- the committer's thread ---
 
-void SqliteJournal::Impl::run() {
-  for (;;) {
-    std::vector<Operation> group;
-    {
-      std::unique_lock lock(mutex);
-      wake.wait(lock, [&] { return !queue.empty() || stopping || housekeeping_wanted(); });
-      group = take_group();
-      if (group.empty() && stopping) return;
-    }
-    if (group.empty()) {
-      housekeeping();
-      continue;
-    }
-    Result<void> committed = commit(group);
-    std::size_t bytes = 0;
-    Lsn durable = 0;
-    for (const Operation& operation : group) {
-      bytes += operation.bytes;
-      const auto* append = std::get_if<Append>(&operation.what);
-      if (append != nullptr) durable = append->first + append->batch.size() - 1;
-    }
-    {
-      std::lock_guard lock(mutex);
-      backlog_bytes -= bytes;
-      if (!committed) {
-        failed = committed.error();
-        queue.clear();
-        backlog_bytes = 0;
-      }
-    }
-    if (!committed) {
-      if (on_durable) on_durable(tl::unexpected<Error>(std::move(committed.error())));
-      return;
-    }
-    if (durable != 0 && on_durable) on_durable(durable);
-    const bool busy_too_long = commits % commits_per_busy_step == 0 && !compactions.empty();
-    if (busy_too_long || wal_pages >= checkpoint_pages_busy) housekeeping();
-  }
-}
-
-std::vector<Operation> SqliteJournal::Impl::take_group() {
-  std::vector<Operation> group;
-  std::size_t bytes = 0;
-  while (!queue.empty() && (group.empty() || bytes < options.group_bytes_max)) {
-    bytes += queue.front().bytes;
-    group.push_back(std::move(queue.front()));
-    queue.pop_front();
-  }
-  return group;
-}
-
-Result<void> SqliteJournal::Impl::commit(const std::vector<Operation>& group) {
+Result<void> SqliteJournal::Impl::commit(const Group& group) {
   const bool cached = std::all_of(group.begin(), group.end(), [](const Operation& operation) {
     const auto* append = std::get_if<Append>(&operation.what);
     return append != nullptr && append->sync == Sync::cached;
@@ -439,27 +275,9 @@ Result<void> SqliteJournal::Impl::commit(const std::vector<Operation>& group) {
   return {};
 }
 
-bool SqliteJournal::Impl::write_rows(const std::vector<Operation>& group) {
-  std::map<std::pair<std::uint16_t, Epoch>, LogRow> rows;
-  Lsn commit_lsn = 0;
-  for (const Operation& operation : group) {
-    const auto* append = std::get_if<Append>(&operation.what);
-    if (append == nullptr) continue;
-    if (commit_lsn == 0) commit_lsn = append->first;
-    Lsn lsn = append->first;
-    for (const RecordEntry& entry : append->batch) {
-      LogRow& row = rows[{entry.stream, append->epoch}];
-      if (row.first_lsn == 0) row.first_lsn = lsn;
-      row.last_lsn = lsn;
-      store_detail::append_entry(row.entries, static_cast<std::uint32_t>(lsn - row.first_lsn),
-                                 entry);
-      ++lsn;
-    }
-  }
-  for (auto& [key, row] : rows) {
-    row.commit_lsn = commit_lsn;
-    row.stream = key.first;
-    row.epoch = key.second;
+bool SqliteJournal::Impl::write_rows(const Group& group) {
+  const std::vector<LogRow> rows = store_detail::log_rows(group);
+  for (const LogRow& row : rows) {
     statements->insert_log.bind(row.first_lsn, row.last_lsn, row.commit_lsn, row.stream, row.epoch,
                                 store_detail::checksum(row), std::string_view(row.entries));
     if (!statements->insert_log.run()) return false;
@@ -474,8 +292,7 @@ bool SqliteJournal::Impl::write(const Begin& begin) {
 }
 
 bool SqliteJournal::Impl::write(const Slice& slice) {
-  std::string entries;
-  for (const RecordEntry& entry : slice.entries) store_detail::append_entry(entries, 0, entry);
+  const std::string entries = store_detail::slice_entries(slice);
   statements->insert_slice.bind(slice.generation,
                                 store_detail::slice_checksum(slice.generation, entries),
                                 std::string_view(entries));
@@ -499,6 +316,11 @@ bool SqliteJournal::Impl::set_synchronous(Sync sync) {
 
 bool SqliteJournal::Impl::housekeeping_wanted() const {
   return !compactions.empty() || wal_pages >= checkpoint_pages_idle;
+}
+
+bool SqliteJournal::Impl::housekeeping_urgent() const {
+  const bool busy_too_long = commits % commits_per_busy_step == 0 && !compactions.empty();
+  return busy_too_long || wal_pages >= checkpoint_pages_busy;
 }
 
 void SqliteJournal::Impl::housekeeping() {

@@ -7,24 +7,14 @@
 #include <utility>
 #include <vector>
 
+#include "unit/store/journal_contract.hpp"
+
 namespace librm {
 namespace {
 
-RecordEntry entry(std::uint16_t stream, std::string payload) {
-  return RecordEntry{stream, 7, 1, std::move(payload)};
-}
-
-using Replayed = std::vector<std::pair<Lsn, std::string>>;
-
-Replayed replayed(Journal& journal) {
-  Replayed all;
-  Result<void> result = journal.replay([&](Lsn lsn, const RecordEntry& record) {
-    all.emplace_back(lsn, record.payload);
-    return Result<void>();
-  });
-  EXPECT_TRUE(result.has_value());
-  return all;
-}
+using test::entry;
+using test::Replayed;
+using test::replayed;
 
 TEST(MemoryJournal, ReportsTheHighestDurableLsnOnlyAfterSync) {
   MemoryJournal journal;

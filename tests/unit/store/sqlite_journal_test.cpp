@@ -18,49 +18,15 @@
 #include <utility>
 #include <vector>
 
+#include "unit/store/journal_contract.hpp"
+
 namespace librm {
 namespace {
 
-RecordEntry entry(std::uint16_t stream, std::string payload) {
-  return RecordEntry{stream, 7, 2, std::move(payload), 1};
-}
-
-using Replayed = std::vector<std::pair<Lsn, std::string>>;
-
-Replayed replayed(Journal& journal) {
-  Replayed all;
-  Result<void> result = journal.replay([&](Lsn lsn, const RecordEntry& record) {
-    all.emplace_back(lsn, record.payload);
-    return Result<void>();
-  });
-  EXPECT_TRUE(result.has_value()) << result.error().message;
-  return all;
-}
-
-/// Collects what on_durable says, and waits for it.
-class Durable {
- public:
-  void watch(Journal& journal) {
-    journal.on_durable([this](Result<Lsn> lsn) {
-      std::lock_guard lock(mutex_);
-      if (lsn) lsn_ = *lsn;
-      if (!lsn) errors_.push_back(lsn.error());
-      changed_.notify_all();
-    });
-  }
-  bool wait_for(Lsn lsn) {
-    std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, std::chrono::seconds(20), [&] {
-      return lsn_ >= lsn || !errors_.empty();
-    }) && lsn_ >= lsn;
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  Lsn lsn_ = 0;
-  std::vector<Error> errors_;
-};
+using test::Durable;
+using test::entry;
+using test::Replayed;
+using test::replayed;
 
 class SqliteJournalTest : public testing::Test {
  protected:
@@ -114,30 +80,6 @@ class SqliteJournalTest : public testing::Test {
   std::string directory_;
   std::string path_;
 };
-
-TEST_F(SqliteJournalTest, ReplaysWhatWasAppendedInOrder) {
-  {
-    auto journal = open();
-    EXPECT_EQ(journal->last_lsn(), 0u);
-    ASSERT_TRUE(journal->append({entry(1, "a"), entry(2, "b"), entry(1, "c")}, Sync::full));
-    EXPECT_EQ(journal->append({entry(2, "")}, Sync::full).value(), 4u);
-  }
-  auto journal = open();
-  EXPECT_EQ(journal->last_lsn(), 4u);
-  EXPECT_EQ(replayed(*journal), (Replayed{{1, "a"}, {2, "b"}, {3, "c"}, {4, ""}}));
-  EXPECT_EQ(journal->append({entry(1, "e")}, Sync::full).value(), 5u);
-}
-
-TEST_F(SqliteJournalTest, KeepsAllFieldsOfAnEntry) {
-  const RecordEntry written{batch_stream, 65535, 300, std::string("\0\xff", 2), 299};
-  open()->append({written}, Sync::full).value();
-  std::optional<RecordEntry> read;
-  ASSERT_TRUE(open()->replay([&](Lsn, const RecordEntry& record) {
-    read = record;
-    return Result<void>();
-  }));
-  EXPECT_EQ(read, written);
-}
 
 TEST_F(SqliteJournalTest, ABurstBecomesFewCommits) {
   auto journal = open();
@@ -275,18 +217,6 @@ TEST_F(SqliteJournalTest, StreamsAreCompactedIndependently) {
   journal.reset();
   journal = open();
   EXPECT_EQ(replayed(*journal), (Replayed{{2, "b1'"}, {1, "m1"}, {3, "b2"}, {4, "m2"}}));
-}
-
-TEST_F(SqliteJournalTest, UnfinishedSnapshotNeverWas) {
-  {
-    auto journal = open();
-    ASSERT_TRUE(journal->append({entry(1, "a")}, Sync::full));
-    const std::uint64_t generation = journal->begin_snapshot(1).value();
-    ASSERT_TRUE(journal->append_slice(generation, {entry(1, "a'")}));
-  }
-  auto journal = open();
-  EXPECT_EQ(replayed(*journal), (Replayed{{1, "a"}}));
-  EXPECT_EQ(sql("SELECT count(*) FROM slice"), 0);
 }
 
 TEST_F(SqliteJournalTest, SecondOpenerIsRefused) {
