@@ -31,6 +31,7 @@ librm_install_component(c librm_c)
 librm_install_component(runtime librm_runtime librm_asio)
 librm_install_component(sim librm_sim)
 librm_install_component(postgres librm_postgres)
+librm_install_component(zookeeper librm_zookeeper)
 
 configure_package_config_file("${PROJECT_SOURCE_DIR}/librm/cmake/librmConfig.cmake.in"
   "${CMAKE_CURRENT_BINARY_DIR}/librmConfig.cmake" INSTALL_DESTINATION ${librm_package_dir})

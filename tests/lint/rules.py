@@ -94,6 +94,7 @@ LIBRARIES = [(name, re.compile(pattern), rooms) for name, pattern, rooms in [
     ("Cereal", r"cereal/", {"wire", "store", "tests"}),
     ("SQLite", r"sqlite3\.h", {"store", "runtime", "tests"}),
     ("libpq", r"libpq-fe\.h", {"store", "tests"}),
+    ("ZooKeeper's client", r"zookeeper/", {"runtime", "tests"}),
     ("hwloc", r"hwloc(/|\.h)", {"hwtopo effects", "tests"}),
     ("libnl", r"netlink/|linux/(rt)?netlink\.h", {"netiso effects", "tests"}),
     ("RESTinio", r"restinio/", {"daemons", "tests"}),
