@@ -14,7 +14,7 @@
 namespace librm::test {
 namespace {
 
-constexpr Duration session_timeout = milliseconds(1000);
+constexpr Duration session_timeout = milliseconds(1500);
 
 Member member(const std::string& id) { return Member{id, id + ":5050", id + ":5051", "0.1.0"}; }
 
@@ -134,7 +134,7 @@ TEST_F(ZookeeperElectorTest, ALeaderThatFallsSilentIsDeposedBeforeAnotherLeads) 
   }));
   EXPECT_FALSE(both);
   ASSERT_EQ(one->deposed.size(), 1u);
-  EXPECT_EQ(one->deposed[0], "no majority has confirmed it for 666 ms");
+  EXPECT_EQ(one->deposed[0], "no majority has confirmed it for 1000 ms");
   ASSERT_TRUE(until([&] { return watcher->leader == "two"; }));
   proxy.set_silent(false);
   ASSERT_TRUE(until([&] { return one->members() == 2 && one->elector->election().connected; }));

@@ -108,8 +108,8 @@ class PostgresJournal final : public Journal {
   /// No call after it has returned. Not from on_tail.
   void stop_following();
 
-  /// Commits what waits, joins the threads, disconnects. Later calls fail with
-  /// failed_precondition. Not from a callback.
+  /// Commits what waits, within outage_max a commit, joins the threads, disconnects. Later calls
+  /// fail with failed_precondition. Not from a callback.
   void close();
 
   void on_durable(OnDurable callback) override;
