@@ -87,12 +87,13 @@ Amounts amounts_of(const Resources& resources) {
 }
 
 /// Its dominant share, offers included: of which resource it has most, as a part of the cluster.
-Json share_of(const Amounts& has, const Amounts& cluster) {
+Json share_of(const Amounts& has, const Amounts& cluster,
+              const std::set<std::string, std::less<>>& unfair) {
   double largest = 0;
   const std::string* dominant = nullptr;
   for (const auto& [name, amount] : has) {
     const auto total = cluster.find(name);
-    if (total == cluster.end() || total->second.milli <= 0) continue;
+    if (total == cluster.end() || total->second.milli <= 0 || unfair.contains(name)) continue;
     const double part =
         static_cast<double>(amount.milli) / static_cast<double>(total->second.milli);
     if (part <= largest) continue;
@@ -124,7 +125,8 @@ Json role_entry(const MasterCore& master, const Allocator::RoleView& view, const
   }
   return {{"role", view.role},
           {"weight", batch::amount_to_json(Amount{view.weight_milli})},
-          {"share", share_of(has, amounts_of(master.allocator().total()))},
+          {"share", share_of(has, amounts_of(master.allocator().total()),
+                             master.options().allocator.unfair)},
           {"held", amounts_to_json(held)},
           {"offered", amounts_to_json(sum.offered)},
           {"reserved", amounts_to_json(sum.reserved)},

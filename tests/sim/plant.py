@@ -59,6 +59,20 @@ BUGS = [
              "if (!agent.connection || !agent.in_allocator) return;",
              "if (!agent.connection && !agent.tasks.empty()) return;"),
     ]),
+    Bug("exceeded-limit", "an offer may take half a CPU more than a role's limit leaves", [
+        Edit("librm/include/librm/alloc/impl/allocator_quota.ipp",
+             "most = std::min(most, *room);", "most = std::min(most, *room + 500);"),
+    ]),
+    Bug("split-gang", "of what is accepted together the last part is forgotten", [
+        Edit(CLUSTER + "master_tasks.ipp",
+             "    for (Part& part : parts) launch(now, *framework, part, out);\n",
+             "    if (parts.size() > 1) parts.pop_back();\n"
+             "    for (Part& part : parts) launch(now, *framework, part, out);\n"),
+    ]),
+    Bug("forgotten-rescind", "offers that an earmark took back are not told to be over", [
+        Edit(CLUSTER + "master_tasks.ipp", "  rescind_all(allocator_->take_rescinded());\n",
+             "  (void)allocator_->take_rescinded();\n"),
+    ]),
     Bug("unfenced-leader", "neither agent nor master minds an epoch that is over", [
         Edit(CLUSTER + "agent.ipp", "if (message.epoch < epoch_highest_) {", "if (false) {"),
         Edit(CLUSTER + "master.ipp", "if (message.epoch_highest > epoch_) {", "if (false) {"),

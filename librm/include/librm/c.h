@@ -298,7 +298,8 @@ enum {
   RM_EVENT_CLOSE = 2,       /* close the connection once what is outgoing is written; message */
   RM_EVENT_OPENED = 3,      /* subscribed: remember framework durably before anything is launched */
   RM_EVENT_LOST = 4,        /* no session any more; it reconnects */
-  RM_EVENT_OFFER = 5,       /* offer, agent, hostname, role, resources, attributes, time: expires */
+  RM_EVENT_OFFER = 5,       /* offer, agent, hostname, role, resources, attributes, time: expires;
+                               available_until, is_lent; of a demand: earmark, demand, together */
   RM_EVENT_OFFER_ENDED = 6, /* offer */
   RM_EVENT_UPDATE = 7,      /* task, agent, state, reason, message, sequence, exit_code, data;
                                acknowledge it once it is remembered, where sequence > 0 */
@@ -323,6 +324,15 @@ uint64_t rm_event_sequence(const rm_event* event);
 int64_t rm_event_number(const rm_event* event);
 int64_t rm_event_time_ns(const rm_event* event);
 int32_t rm_event_exit_code(const rm_event* event);
+/* Of an offer: wall time when its agent has maintenance or its loan ends, or RM_NO_TIME. What is
+ * launched on a loan names a release_by no later. */
+int64_t rm_event_available_until_ns(const rm_event* event);
+int rm_event_is_lent(const rm_event* event);
+/* It serves this demand, and with it so many offers of the same earmark were made: a gang's are
+ * accepted by rm_session_accept_together, once all of them have come. */
+uint64_t rm_event_earmark(const rm_event* event);
+uint64_t rm_event_demand(const rm_event* event);
+uint32_t rm_event_together(const rm_event* event);
 int rm_event_is_terminal(const rm_event* event); /* the task's state will never change again */
 const char* rm_event_hostname(const rm_event* event);
 const char* rm_event_role(const rm_event* event);
@@ -352,11 +362,21 @@ rm_code rm_task_set_environment(rm_task* task, const char* name, const char* val
 rm_code rm_task_set_data(rm_task* task, const void* data, size_t size, rm_error** error);
 rm_code rm_task_set_time_limit(rm_task* task, int64_t duration_ns, rm_error** error);
 rm_code rm_task_set_kill_grace(rm_task* task, int64_t duration_ns, rm_error** error);
+/* Wall time by which it has let go of its resources; RM_NO_TIME for none. */
+rm_code rm_task_set_release_by(rm_task* task, int64_t wall_ns, rm_error** error);
 
 /* Launches on offers of one agent and role, all or nothing; no tasks: gives the offers back. */
 rm_code rm_session_accept(rm_session* session, const uint64_t* offers, size_t count,
                           const rm_task* const* tasks, size_t task_count, int64_t refuse_ns,
                           int64_t now_ns, rm_error** error);
+/* The same on several agents, all or nothing: the only way to launch on a gang's offers. */
+typedef struct rm_launch rm_launch;
+rm_code rm_launch_new(rm_launch** out, rm_error** error);
+void rm_launch_free(rm_launch* launch);
+rm_code rm_launch_add(rm_launch* launch, const uint64_t* offers, size_t count,
+                      const rm_task* const* tasks, size_t task_count, rm_error** error);
+rm_code rm_session_accept_together(rm_session* session, const rm_launch* launch, int64_t refuse_ns,
+                                   int64_t now_ns, rm_error** error);
 rm_code rm_session_decline(rm_session* session, const uint64_t* offers, size_t count,
                            int64_t refuse_ns, const char* reason_or_null, int64_t now_ns,
                            rm_error** error);

@@ -26,6 +26,13 @@ int32_t rm_event_exit_code(const rm_event* event) {
   return event == nullptr ? RM_NO_EXIT_CODE : event->exit_code;
 }
 int rm_event_is_terminal(const rm_event* event) { return event != nullptr && event->terminal; }
+int64_t rm_event_available_until_ns(const rm_event* event) {
+  return event == nullptr ? RM_NO_TIME : event->available_until_ns;
+}
+int rm_event_is_lent(const rm_event* event) { return event != nullptr && event->lent; }
+uint64_t rm_event_earmark(const rm_event* event) { return event == nullptr ? 0 : event->earmark; }
+uint64_t rm_event_demand(const rm_event* event) { return event == nullptr ? 0 : event->demand; }
+uint32_t rm_event_together(const rm_event* event) { return event == nullptr ? 0 : event->together; }
 
 namespace {
 
@@ -105,6 +112,13 @@ rm_code rm_task_set_data(rm_task* task, const void* data, size_t size, rm_error*
                "data: " + std::to_string(size) + " bytes, limit " + std::to_string(task_bytes_max));
     }
     changed.data = c::bytes_of(data, size, "data");
+  });
+}
+rm_code rm_task_set_release_by(rm_task* task, int64_t wall_ns, rm_error** error) {
+  return c::call(error, [&] {
+    std::optional<WallTime>& release_by = c::need(task, "task").info.release_by;
+    release_by.reset();
+    if (wall_ns != RM_NO_TIME) release_by = c::wall_time(wall_ns, "release by");
   });
 }
 rm_code rm_task_set_time_limit(rm_task* task, int64_t duration_ns, rm_error** error) {

@@ -35,6 +35,24 @@ rm_session& not_started(rm_session* session) {
   return *session;
 }
 
+/// Adds to `bytes` what they take in a message, at most call_bytes_max.
+std::vector<TaskInfo> tasks_of(const rm_task* const* tasks, size_t count, std::size_t& bytes) {
+  if (count > 0) c::need(tasks, "tasks");
+  std::vector<TaskInfo> infos;
+  for (std::size_t i = 0; i < count; ++i) {
+    const TaskInfo& info = c::need(tasks[i], "task").info;
+    bytes += piece_size(info) + to_string(info.resources).size() * 4;
+    if (text_bytes(info) > task_bytes_max || bytes > call_bytes_max) {
+      c::raise(RM_RESOURCE_EXHAUSTED, "task " + info.id + ": text of one task is at most " +
+                                          std::to_string(task_bytes_max) +
+                                          " bytes, of one launch at most " +
+                                          std::to_string(call_bytes_max));
+    }
+    infos.push_back(info);
+  }
+  return infos;
+}
+
 // --- outputs of the core to events ---
 
 rm_event event(int type) {
@@ -52,6 +70,11 @@ rm_event offer_event(const OfferReceived& output) {
   made.resources = to_string(output.offer.resources);
   made.attributes = to_string(output.offer.attributes);
   made.time_ns = output.expires.ns;
+  made.lent = output.offer.lent;
+  if (output.offer.available_until) made.available_until_ns = output.offer.available_until->ns;
+  made.earmark = output.offer.earmark.value_or(EarmarkId{}).value;
+  made.demand = output.offer.demand.value;
+  made.together = output.offer.together;
   return made;
 }
 
@@ -349,20 +372,31 @@ rm_code rm_session_accept(rm_session* session, const uint64_t* offers, size_t co
     AcceptOffers accept;
     accept.offers = c::offer_ids(offers, count);
     accept.refuse_for = c::duration(refuse_ns, "refuse");
-    if (task_count > 0) c::need(tasks, "tasks");
     std::size_t bytes = 0;
-    for (std::size_t i = 0; i < task_count; ++i) {
-      const TaskInfo& info = c::need(tasks[i], "task").info;
-      bytes += piece_size(info) + to_string(info.resources).size() * 4;
-      if (text_bytes(info) > task_bytes_max || bytes > call_bytes_max) {
-        c::raise(RM_RESOURCE_EXHAUSTED, "task " + info.id + ": text of one task is at most " +
-                                            std::to_string(task_bytes_max) +
-                                            " bytes, of one launch at most " +
-                                            std::to_string(call_bytes_max));
-      }
-      accept.tasks.push_back(info);
-    }
+    accept.tasks = tasks_of(tasks, task_count, bytes);
     return accept;
+  });
+}
+rm_code rm_launch_new(rm_launch** out, rm_error** error) {
+  return c::call(error, [&] { c::need(out, "out") = std::make_unique<rm_launch>().release(); });
+}
+void rm_launch_free(rm_launch* launch) { delete launch; }
+rm_code rm_launch_add(rm_launch* launch, const uint64_t* offers, size_t count,
+                      const rm_task* const* tasks, size_t task_count, rm_error** error) {
+  return c::call(error, [&] {
+    rm_launch& whole = c::need(launch, "launch");
+    std::size_t bytes = whole.bytes;
+    AcceptPart part;
+    part.offers = c::offer_ids(offers, count);
+    part.tasks = tasks_of(tasks, task_count, bytes);
+    whole.parts.push_back(std::move(part));
+    whole.bytes = bytes;
+  });
+}
+rm_code rm_session_accept_together(rm_session* session, const rm_launch* launch, int64_t refuse_ns,
+                                   int64_t now_ns, rm_error** error) {
+  return ask(session, now_ns, error, [&]() -> Message {
+    return AcceptTogether{c::need(launch, "launch").parts, c::duration(refuse_ns, "refuse")};
   });
 }
 rm_code rm_session_decline(rm_session* session, const uint64_t* offers, size_t count,

@@ -12,6 +12,11 @@ struct rm_task {
   librm::TaskInfo info;
 };
 
+struct rm_launch {
+  std::vector<librm::AcceptPart> parts;
+  std::size_t bytes = 0;  ///< of its tasks
+};
+
 /// Flat, with its texts, so that pointers into it last as long as it does.
 struct rm_event {
   int type = 0;
@@ -23,6 +28,11 @@ struct rm_event {
   std::int64_t time_ns = RM_NO_TIME;
   std::int32_t exit_code = RM_NO_EXIT_CODE;
   bool terminal = false;
+  bool lent = false;
+  std::int64_t available_until_ns = RM_NO_TIME;
+  std::uint64_t earmark = 0;
+  std::uint64_t demand = 0;
+  std::uint32_t together = 0;
   std::string hostname{};
   std::string role{};
   std::string resources{};

@@ -115,6 +115,47 @@ class CSessionApi : public ::testing::Test {
   Problem problem;
 };
 
+TEST_F(CSessionApi, LaunchesAGangTogether) {
+  connect();
+  rm_session_next_event(get());
+  rm_session_next_event(get());
+  const rm_event* plain = rm_session_next_event(get());
+  const std::uint64_t offer = rm_event_offer(plain);
+  ASSERT_EQ(rm_session_decline(get(), &offer, 1, 0, nullptr, 0, nullptr), RM_OK);
+  rm_demand* demand = nullptr;
+  ASSERT_EQ(rm_demand_new(7, "*", "cpus:2", &demand, nullptr), RM_OK);
+  ASSERT_EQ(rm_session_demand(get(), &demand, 1, 0, nullptr), RM_OK);
+  rm_demand_free(demand);
+  wire.up(get());
+  ASSERT_EQ(receive(wire.down()), "ok");
+  const rm_event* served = rm_session_next_event(get());
+  while (served != nullptr && rm_event_demand(served) == 0) served = rm_session_next_event(get());
+  ASSERT_NE(served, nullptr);
+  EXPECT_EQ(rm_event_demand(served), 7u);
+  EXPECT_EQ(rm_event_together(served), 1u);
+  EXPECT_NE(rm_event_earmark(served), 0u);
+  EXPECT_FALSE(rm_event_is_lent(served));
+  EXPECT_EQ(rm_event_available_until_ns(served), RM_NO_TIME);
+  const std::uint64_t id = rm_event_offer(served);
+
+  rm_task* made = nullptr;
+  ASSERT_EQ(rm_task_new("t-1", "cpus:2", "true", &made, nullptr), RM_OK);
+  const CTask task(made);
+  ASSERT_EQ(rm_task_set_release_by(made, 1'800'000'000'000'000'000, nullptr), RM_OK);
+  const rm_task* const tasks[] = {made};
+  rm_launch* launch = nullptr;
+  ASSERT_EQ(rm_launch_new(&launch, nullptr), RM_OK);
+  ASSERT_EQ(rm_launch_add(launch, &id, 1, tasks, 1, nullptr), RM_OK);
+  EXPECT_EQ(said(rm_session_accept_together(get(), launch, 0, 0, problem), problem), "ok");
+  EXPECT_EQ(rm_session_accept_together(get(), nullptr, 0, 0, nullptr), RM_INVALID_ARGUMENT);
+  EXPECT_EQ(rm_launch_add(launch, &id, 1, nullptr, 1, nullptr), RM_INVALID_ARGUMENT);
+  rm_launch_free(launch);
+  wire.up(get());
+  ASSERT_EQ(receive(wire.down()), "ok");
+  ASSERT_EQ(wire.launched.tasks.size(), 1u);
+  EXPECT_EQ(wire.launched.tasks[0].release_by, WallTime{1'800'000'000'000'000'000});
+}
+
 TEST_F(CSessionApi, LaunchesATaskAndHearsOfItsEnd) {
   connect();
   EXPECT_EQ(rm_event_type(rm_session_next_event(get())), RM_EVENT_CONNECT);

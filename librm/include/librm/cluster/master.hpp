@@ -218,6 +218,7 @@ class MasterCore {
   const std::map<FrameworkId, Framework>& frameworks() const { return frameworks_; }
   const Allocator& allocator() const { return *allocator_; }
   bool storage_low() const { return storage_low_; }
+  const MasterOptions& options() const { return options_; }
   const MaintenanceRecord& maintenance() const { return maintenance_; }
   const std::map<std::string, Quota>& quotas() const { return quotas_; }
 
