@@ -279,6 +279,8 @@ void ElectionCore::on(Instant now, const election_event::Failed& event, Out& out
       creating_ = true;
       out.push_back(election_action::MakePath{});
     }
+    // Made between the question and the watch for its making, it would never be heard of.
+    if (!contends_) retry_at_ = now + lost_retry;
     tell(out);
     return;
   }

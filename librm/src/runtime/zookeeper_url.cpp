@@ -110,6 +110,10 @@ Result<ZookeeperUrl> parse_zookeeper_url(std::string_view text) {
   }
 }
 
+bool is_zookeeper_url(std::string_view text) {
+  return text.starts_with(scheme) || text.starts_with(file_scheme);
+}
+
 Result<ZookeeperUrl> read_zookeeper_url(const std::string& text) {
   if (!text.starts_with(file_scheme)) return parse_zookeeper_url(text);
   const std::string path = text.substr(file_scheme.size());

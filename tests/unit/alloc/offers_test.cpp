@@ -38,6 +38,16 @@ TEST(Offers, CarryLeaseAndUnavailability) {
   EXPECT_EQ(cluster.allocator.next_deadline(), cluster.now + seconds(7));
 }
 
+TEST(Accept, TakesNoMoreInAllItsPartsThanWasOffered) {
+  Cluster cluster;
+  cluster.framework(1).agent(1, "cpus:4");
+  const Offer offer = cluster.one();
+  const Use uses[] = {{resources("cpus:3"), {}}, {resources("cpus:2"), {}}};
+  EXPECT_EQ(cluster.allocator.accept({{offer.id}}, uses, cluster.now, {}).error().message,
+            "agent a-1: cpus: need 5, offered 4");
+  EXPECT_NE(cluster.allocator.find_offer(offer.id), nullptr);
+}
+
 TEST(Offers, AreMadeOnce) {
   Cluster cluster;
   cluster.framework(1).agent(1, "cpus:4");

@@ -207,6 +207,13 @@ TEST_F(ElectionTest, WhatWasLostIsAskedAgainEvenWithoutADisconnection) {
   EXPECT_EQ(after(seconds(1)), (Trace{"list"}));
 }
 
+TEST_F(ElectionTest, AGroupMadeBetweenQuestionAndWatchIsFoundAllTheSame) {
+  core_ = ElectionCore(false);
+  step(Connected{0xd, seconds(3)});
+  step(failed(Failed::Request::list, Failed::Why::no_path));
+  EXPECT_EQ(after(seconds(1)), (Trace{"list"}));
+}
+
 TEST_F(ElectionTest, AWatcherNeitherCreatesNorLeads) {
   core_ = ElectionCore(false);
   step(Connected{0xd, seconds(3)});

@@ -32,6 +32,8 @@ Result<ZookeeperUrl> parse_zookeeper_url(std::string_view text);
 /// The same, or `file:///path/to/file` of which the content is such a URL. io_error where it
 /// cannot be read.
 Result<ZookeeperUrl> read_zookeeper_url(const std::string& text);
+/// Whether it begins like one of these.
+bool is_zookeeper_url(std::string_view text);
 /// Without user and password.
 std::string to_string(const ZookeeperUrl& url);
 
