@@ -36,6 +36,11 @@ struct MasterUnavailable {
   std::string reason;
 };
 
+/// Another master leads, as who elects it says: the old one may be silent for long before it is
+/// missed, so it is left, and a new connection is asked for soon. An answer to an earlier
+/// ConnectMaster must not come after this.
+struct MasterChanged {};
+
 /// From the shepherd, which has one connection at a time.
 struct FromShepherd {
   ShepherdMessage message;
@@ -54,8 +59,8 @@ struct ExecutorClosed {
   ConnectionId connection;
 };
 
-using AgentEvent = std::variant<Tick, MasterConnected, MasterUnavailable, Received, Closed,
-                                FromShepherd, ShepherdLost, FromExecutor, ExecutorClosed>;
+using AgentEvent = std::variant<Tick, MasterConnected, MasterUnavailable, MasterChanged, Received,
+                                Closed, FromShepherd, ShepherdLost, FromExecutor, ExecutorClosed>;
 
 // --- what an agent wants done ---
 
@@ -194,6 +199,7 @@ class AgentCore {
   void start_executor(Now now, const TaskKey& key, const TaskInfo& info);
   void end_executor(Now now, const TaskKey& process, const TaskEnd& end, AgentActions& out);
   void lose_session(Now now);
+  void on_master_changed(Now now, AgentActions& out);
   void persist(AgentCoreRecord record, AgentActions& out);
   void trim_ledger();
   void arm(Instant at);

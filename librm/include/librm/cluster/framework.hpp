@@ -40,7 +40,7 @@ struct Call {
 inline constexpr std::size_t launch_bytes_max = 12 << 20;
 
 using FrameworkEvent =
-    std::variant<Tick, MasterConnected, MasterUnavailable, Received, Closed, Call>;
+    std::variant<Tick, MasterConnected, MasterUnavailable, MasterChanged, Received, Closed, Call>;
 
 // --- what a session wants done, and what it tells its framework ---
 
@@ -160,6 +160,7 @@ class FrameworkCore {
               std::size_t bytes, FrameworkActions&);
   void on_tick(Now, FrameworkActions&);
   void lose_session(Now, FrameworkActions&);
+  void on_master_changed(Now, FrameworkActions&);
   void send(Message message, FrameworkActions& out);
   void acknowledge(const StatusUpdate& update, FrameworkActions& out);
   void reconcile_unheard(Now now, FrameworkActions& out);

@@ -25,6 +25,8 @@ LIBRM_DECL void AgentCore::step(Now now, const AgentEvent& event, AgentActions& 
     on_master_connected(now, connected->connection, out);
   } else if (std::holds_alternative<MasterUnavailable>(event)) {
     lose_session(now);
+  } else if (std::holds_alternative<MasterChanged>(event)) {
+    on_master_changed(now, out);
   } else if (const auto* closed = std::get_if<Closed>(&event)) {
     if (connection_ == closed->connection) lose_session(now);
   } else if (const auto* received = std::get_if<Received>(&event)) {
@@ -203,6 +205,14 @@ LIBRM_DECL void AgentCore::lose_session(Now now) {
   const std::int64_t jitter = prng_.between(0, reconnect_after_.ns / 2);
   reconnect_at_ = now.mono + reconnect_after_ + nanoseconds(jitter);
   reconnect_after_ = std::min(reconnect_after_ * 2, options_.reconnect_max);
+}
+
+/// Soon, and not all agents of a cluster at once.
+LIBRM_DECL void AgentCore::on_master_changed(Now now, AgentActions& out) {
+  if (connection_) out.output(Close{*connection_, "there is another leader"});
+  lose_session(now);
+  reconnect_after_ = options_.reconnect_min;
+  reconnect_at_ = now.mono + nanoseconds(prng_.between(0, options_.reconnect_min.ns));
 }
 
 LIBRM_DECL void AgentCore::on_tick(Now now, AgentActions& out) {

@@ -34,6 +34,8 @@ LIBRM_DECL void FrameworkCore::step(Now now, const FrameworkEvent& event, Framew
     send(Subscribe{options_.framework, options_.info}, out);
   } else if (std::holds_alternative<MasterUnavailable>(event)) {
     lose_session(now, out);
+  } else if (std::holds_alternative<MasterChanged>(event)) {
+    on_master_changed(now, out);
   } else if (const auto* closed = std::get_if<Closed>(&event)) {
     if (connection_ == closed->connection) lose_session(now, out);
   } else if (const auto* call = std::get_if<Call>(&event)) {
@@ -297,6 +299,13 @@ LIBRM_DECL void FrameworkCore::lose_session(Now now, FrameworkActions& out) {
   reconnect_at_ = now.mono + reconnect_after_ + nanoseconds(jitter);
   reconnect_after_ = std::min(reconnect_after_ * 2, options_.reconnect_max);
   if (had_session) out.emplace_back(SessionLost{});
+}
+
+LIBRM_DECL void FrameworkCore::on_master_changed(Now now, FrameworkActions& out) {
+  if (connection_) out.emplace_back(Close{*connection_, "there is another leader"});
+  lose_session(now, out);
+  reconnect_after_ = options_.reconnect_min;
+  reconnect_at_ = now.mono + nanoseconds(prng_.between(0, options_.reconnect_min.ns));
 }
 
 LIBRM_DECL void FrameworkCore::send(Message message, FrameworkActions& out) {
