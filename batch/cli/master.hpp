@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "http.hpp"
 #include "json_view.hpp"
@@ -22,7 +23,8 @@ librm::Error problem_of(const Response& response, const std::string& peer);
 
 class Master {
  public:
-  /// From the flag, else from RM_MASTER, else the default.
+  /// From the flag, else from RM_MASTER, else the default: an address, several with commas, or
+  /// where masters elect their leader, `zk://...` or `file:///...`, which rm-leader is asked about.
   static librm::Result<Master> find(const std::string& flag);
 
   /// Both are repeated for some seconds where the connection is lost; the key makes that harmless.
@@ -40,12 +42,16 @@ class Master {
   HttpClient& http() { return http_; }
 
  private:
-  explicit Master(Url url) : url_(std::move(url)) {}
+  explicit Master(std::vector<Url> urls) : urls_(std::move(urls)), url_(urls_.front()) {}
+  void try_next();
   librm::Result<Json> ask(const Request& request);
   librm::Result<Json> answer(librm::Result<Response> response) const;
   librm::Error unreachable() const;
 
-  Url url_;
+  std::vector<Url> urls_;  ///< of all masters; never empty
+  std::size_t at_ = 0;
+  std::string elected_at_;  ///< `zk://...`, where they came from
+  Url url_;                 ///< of the one that is asked
   HttpClient http_;
   bool contacted_ = false;  ///< somebody has accepted a connection
 };

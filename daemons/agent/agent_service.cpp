@@ -18,6 +18,7 @@
 #include "common/text.hpp"
 #include "librm/runtime/asio_driver.hpp"
 #include "librm/runtime/asio_transport.hpp"
+#include "librm/runtime/zookeeper_elector.hpp"
 #include "librm/store/sqlite_journal.hpp"
 #include "librm/wire/record.hpp"
 
@@ -169,10 +170,44 @@ struct AgentService::Impl {
     gc = std::make_unique<SandboxGc>(
         io, SandboxGcOptions{config.agent.work_dir, config.gc, config.gc_interval},
         [this](const TaskKey& key) { return core->in_use(key); });
+    if (Result<void> watching = watch_election(); !watching) return watching;
     start_driver();
     shepherd.start();
     gc->start();
     return {};
+  }
+
+  // --- masters ---
+
+  /// Where several masters elect a leader, that is who it belongs to.
+  Result<void> watch_election() {
+    if (!is_zookeeper_url(config.master)) return {};
+    Result<ZookeeperUrl> url = read_zookeeper_url(config.master);
+    if (!url) return tl::unexpected<Error>(url.error());
+    ZookeeperElectorOptions options;
+    options.url = std::move(*url);
+    ElectorCallbacks told;
+    told.on_change = [this](const Election& election) { on_election(election); };
+    told.on_error = [](const Error& error) {
+      log(LogLevel::error, "election", {{"error", error.message}});
+    };
+    told.on_log = [](const std::string& line) {
+      log(LogLevel::debug, "zookeeper", {{"line", line}});
+    };
+    elector = std::make_unique<ZookeeperElector>(io, std::move(options), std::move(told));
+    elector->start();
+    return {};
+  }
+
+  /// Another leader is gone to at once: the old one may be silent for long before it is missed.
+  void on_election(const Election& election) {
+    const Member* leader = election.leader();
+    if (leader == nullptr || leader->frames == leader_frames) return;
+    leader_frames = leader->frames;
+    log(LogLevel::info, "leader", {{"address", leader_frames}});
+    ++attempt;
+    was_registered = false;
+    if (driver) post(MasterChanged{});
   }
 
   // --- outputs ---
@@ -184,7 +219,12 @@ struct AgentService::Impl {
       return on_master_unavailable(target.error().message);
     }
     master.frames().connect_tcp(target->host, target->port,
-                                [this](const Result<ConnectionId>& opened) {
+                                [this, asked = ++attempt](const Result<ConnectionId>& opened) {
+                                  if (asked != attempt) {
+                                    if (opened)
+                                      master.frames().close(*opened, "there is another leader");
+                                    return;
+                                  }
                                   if (!opened) return on_master_unavailable(opened.error().message);
                                   unavailable_logged.clear();
                                   post(MasterConnected{*opened});
@@ -192,6 +232,11 @@ struct AgentService::Impl {
   }
 
   Result<HostPort> find_master() const {
+    if (elector) {
+      const Member* leader = elector->election().leader();
+      if (leader == nullptr) return fail(ErrorCode::unavailable, "no master leads");
+      return parse_host_port(leader->frames);
+    }
     if (config.master_dir.empty()) return parse_host_port(config.master);
     Result<MasterAddress> address = read_master_address(config.master_dir);
     if (!address) return tl::unexpected<Error>(address.error());
@@ -281,6 +326,7 @@ struct AgentService::Impl {
     if (std::exchange(ended, true)) return;
     stopping = true;
     if (gc) gc->stop();
+    if (elector) elector->stop();
     stop_timer.cancel();
     if (journal && code == 0) journal->close();
     on_end(code);
@@ -298,6 +344,9 @@ struct AgentService::Impl {
   std::unique_ptr<AsioDriver<AgentCore>> driver;
   std::unique_ptr<SandboxGc> gc;
   asio::steady_timer stop_timer;
+  std::unique_ptr<ZookeeperElector> elector;  ///< where masters elect a leader
+  std::string leader_frames;                  ///< its address, the latest
+  std::uint64_t attempt = 0;                  ///< to connect; an answer to an earlier one is void
   std::string unavailable_logged;
   bool was_registered = false;
   bool stopping = false;

@@ -10,6 +10,7 @@
 #include "common/files.hpp"
 #include "common/log.hpp"
 #include "common/text.hpp"
+#include "librm/runtime/zookeeper_elector.hpp"
 
 namespace librm::daemon {
 namespace {
@@ -24,7 +25,10 @@ std::optional<int> check(AgentOptionsRead& options, const std::string& attribute
   if (config.master.empty() == config.master_dir.empty()) {
     return usage_error("need one of --master HOST:PORT and --master-dir DIR");
   }
-  if (!config.master.empty()) {
+  if (is_zookeeper_url(config.master)) {
+    Result<ZookeeperUrl> url = read_zookeeper_url(config.master);
+    if (!url) return usage_error("master: " + url.error().message);
+  } else if (!config.master.empty()) {
     Result<HostPort> address = parse_host_port(config.master);
     if (!address) return usage_error("master: " + address.error().message);
   }
@@ -66,7 +70,11 @@ std::optional<int> read_options(int argc, const char* const* argv, AgentOptionsR
 
   Config flags("rm-agent", "Offers this host's resources to a master and runs what it launches.",
                "RM_AGENT_");
-  flags.add("master", config.master, "HOST:PORT of the master's cluster port", "RM_MASTER_CLUSTER");
+  flags.add(
+      "master", config.master,
+      "HOST:PORT of the master's cluster port, or zk://HOST:PORT,HOST:PORT/PATH or file:///FILE "
+      "where several masters elect their leader",
+      "RM_MASTER_CLUSTER");
   flags.add("master-dir", config.master_dir,
             "work directory of a master on this host, instead of --master; its address is read "
             "anew at every reconnect");

@@ -25,6 +25,8 @@ class MasterBackend {
   virtual Now now() const = 0;
   /// The address that others are told.
   virtual std::string http_address() const = 0;
+  /// While it is not ready: where another master leads, `10.0.0.2:5050`; empty: nobody known.
+  virtual std::string leader_http() const { return {}; }
 
   using OnSubmit = std::function<void(const batch::SubmitAnswer&)>;
   using OnResult = std::function<void(const Result<void>&)>;

@@ -45,6 +45,26 @@ class MasterHttp::Impl {
 
   Router router_;
 
+  /// True where it was answered: only the leader knows what is asked, or /master/redirect did.
+  bool redirect(const HttpRequest& request, Responder& responder) const {
+    const bool asks_who = request.segments == std::vector<std::string>{"master", "redirect"};
+    const bool ready = backend_.ready();
+    const bool of_itself = !request.segments.empty() && (request.segments.front() == "livez" ||
+                                                         request.segments.front() == "readyz");
+    if (asks_who ? false : ready || of_itself) return false;
+    const std::string leader = ready ? backend_.http_address() : backend_.leader_http();
+    if (leader.empty() && !asks_who) return false;
+    if (leader.empty()) {
+      responder.reply(problem(Error{ErrorCode::unavailable, "no leading master is known"}));
+      return true;
+    }
+    HttpResponse response{307, "text/plain", {}, "the leader is " + leader + "\n"};
+    response.headers.emplace_back("Location",
+                                  "http://" + leader + (asks_who ? "/" : request.target));
+    responder.reply(std::move(response));
+    return true;
+  }
+
  private:
   using Handling = void (Impl::*)(const HttpRequest&, const Params&, Responder);
 
@@ -513,6 +533,7 @@ MasterHttp::MasterHttp(asio::io_context& io, MasterBackend& backend, MasterHttpO
 MasterHttp::~MasterHttp() = default;
 
 void MasterHttp::handle(const HttpRequest& request, Responder responder) const {
+  if (impl_->redirect(request, responder)) return;
   impl_->router_.handle(request, std::move(responder));
 }
 

@@ -26,6 +26,7 @@ class Backend final : public http::MasterBackend {
   const batch::ClusterCore& core() const override { return service_.core(); }
   Now now() const override { return service_.now(); }
   std::string http_address() const override { return service_.http_address(); }
+  std::string leader_http() const override { return service_.leader_http(); }
   void submit(std::vector<batch::JobSpec> jobs, std::string idempotency_key, bool dry_run,
               OnSubmit callback) override {
     service_.submit(std::move(jobs), std::move(idempotency_key), dry_run, std::move(callback));

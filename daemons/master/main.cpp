@@ -1,8 +1,11 @@
 // rm-master: reads its options, runs the master service and its HTTP edge until told to stop.
+#include <unistd.h>
+
 #include <asio/io_context.hpp>
 #include <asio/signal_set.hpp>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <string>
 
 #include "common/log.hpp"
@@ -15,10 +18,20 @@
 namespace librm::daemon {
 namespace {
 
-int run(const MasterOptionsRead& options) {
+/// Whoever led, or tried to, knows nothing that is worth keeping: what it had is in the journal.
+/// At once, without waiting for a database that may be out of reach.
+void start_over(char** argv) {
+  ::sleep(1);
+  ::execv("/proc/self/exe", argv);
+  std::perror("rm-master: cannot begin anew");
+  std::_Exit(1);
+}
+
+int run(const MasterOptionsRead& options, char** argv) {
   asio::io_context io(1);
   int exit_code = 0;
   MasterService service(io, options.config, [&](int code) {
+    if (code == begin_anew) start_over(argv);
     exit_code = code;
     io.stop();
   });
@@ -50,7 +63,17 @@ int run(const MasterOptionsRead& options) {
   });
   if (!started) {
     log(LogLevel::error, "cannot start", {{"error", started.error().message}});
+    // One of several waits for its database, which may be on its way back.
+    if (started.error().code == ErrorCode::unavailable && !options.config.zk.empty()) {
+      start_over(argv);
+    }
     return 1;
+  }
+
+  if (!options.config.zk.empty() && !service.ready()) {
+    std::printf("rm-master standby http=%s cluster=%s\n", service.http_address().c_str(),
+                service.cluster_address().c_str());
+    std::fflush(stdout);
   }
 
   io.run();
@@ -66,5 +89,5 @@ int main(int argc, char** argv) {
   if (const std::optional<int> code = read_options(argc, argv, options)) return *code;
   std::signal(SIGPIPE, SIG_IGN);
   start_log(options.log_level);
-  return run(options);
+  return run(options, argv);
 }

@@ -15,11 +15,13 @@
 #include "common/files.hpp"
 #include "common/log.hpp"
 #include "common/text.hpp"
+#include "common/version.hpp"
 #include "librm/base/check.hpp"
 #include "librm/runtime/asio_driver.hpp"
 #include "librm/runtime/asio_transport.hpp"
 #include "librm/store/sqlite_journal.hpp"
 #include "librm/wire/record.hpp"
+#include "master/leadership.hpp"
 
 namespace librm::daemon {
 namespace {
@@ -63,7 +65,7 @@ struct MasterService::Impl {
       : io(context),
         config(std::move(c)),
         on_end(std::move(end)),
-        core(config.master, config.batch, log_trace()),
+        core(std::make_unique<ClusterCore>(config.master, config.batch, log_trace())),
         transport(context, TransportOptions{}, callbacks()),
         storage_timer(context),
         stop_timer(context) {}
@@ -86,7 +88,13 @@ struct MasterService::Impl {
     return result;
   }
 
-  void post(MasterEvent event) { driver->post(ClusterCore::Event(std::move(event))); }
+  void post(MasterEvent event) {
+    if (driver) return driver->post(ClusterCore::Event(std::move(event)));
+    const auto* received = std::get_if<Received>(&event);
+    if (received != nullptr) {
+      transport.frames().close(received->connection, "this master does not lead");
+    }
+  }
   void post(batch::BatchEvent event) { driver->post(ClusterCore::Event(std::move(event))); }
 
   // --- start ---
@@ -108,25 +116,32 @@ struct MasterService::Impl {
     return {};
   }
 
-  Result<void> recover() {
-    std::size_t records = 0;
-    Result<void> replayed = journal->replay([&](Lsn lsn, const RecordEntry& entry) -> Result<void> {
-      Result<ClusterCore::Record> record = decode(entry);
-      if (!record) {
-        return fail(record.error().code,
-                    "record " + std::to_string(lsn) + ": " + record.error().message);
-      }
-      core.apply(*record);
-      ++records;
-      return {};
-    });
-    if (!replayed) return replayed;
-    log(LogLevel::info, "recovered",
-        {{"records", std::to_string(records)},
-         {"lsn", std::to_string(journal->last_lsn())},
-         {"agents", std::to_string(core.master().agents().size())},
-         {"jobs", std::to_string(core.batch().jobs().size())}});
+  Result<void> apply(Lsn lsn, const RecordEntry& entry) {
+    Result<ClusterCore::Record> record = decode(entry);
+    if (!record) {
+      return fail(record.error().code,
+                  "record " + std::to_string(lsn) + ": " + record.error().message);
+    }
+    core->apply(*record);
     return {};
+  }
+
+  Result<void> recover() {
+    Result<void> replayed =
+        journal->replay([this](Lsn lsn, const RecordEntry& entry) { return apply(lsn, entry); });
+    if (replayed) log_recovered();
+    return replayed;
+  }
+
+  void log_recovered() {
+    log(LogLevel::info, "recovered",
+        {{"lsn", std::to_string(used_journal().last_lsn())},
+         {"agents", std::to_string(core->master().agents().size())},
+         {"jobs", std::to_string(core->batch().jobs().size())}});
+  }
+
+  Journal& used_journal() {
+    return leadership ? static_cast<Journal&>(leadership->journal()) : *journal;
   }
 
   void start_driver() {
@@ -135,32 +150,70 @@ struct MasterService::Impl {
     hooks.stream_of = stream_of;
     hooks.perform = [this](ClusterCore::Output output) { perform(std::move(output)); };
     hooks.failed = [this](const Error& error) { fail_journal(error); };
-    hooks.before_append = [this] { journal->set_epoch(core.master().epoch()); };
+    hooks.before_append = [this] { used_journal().set_epoch(core->master().epoch()); };
     hooks.on_durable = [this](Lsn) { on_durable(); };
     // What was queued when it was stopped may leave nothing to commit.
     hooks.after_turn = [this] { end_if_settled(); };
-    driver = std::make_unique<AsioDriver<ClusterCore>>(io, core, *journal, std::move(hooks),
+    driver = std::make_unique<AsioDriver<ClusterCore>>(io, *core, used_journal(), std::move(hooks),
                                                        config.snapshot_every);
     driver->resume();
     epoch_lsn = driver->appended();
-    transport.frames().set_epoch(core.master().epoch());
+    transport.frames().set_epoch(core->master().epoch());
+    for (const auto& [role, weight] : config.role_weights_milli) set_role_weight(role, weight);
+    check_storage();
   }
 
   Result<void> start(const std::string& http, std::function<void()> ready_callback) {
-    Result<void> opened = open_journal();
-    if (!opened) return opened;
-    Result<void> recovered = recover();
-    if (!recovered) return recovered;
     http_address = http;
     on_ready = std::move(ready_callback);
+    if (config.state.empty()) {
+      Result<void> opened = open_journal();
+      if (!opened) return opened;
+      Result<void> recovered = recover();
+      if (!recovered) return recovered;
+    } else if (Result<void> made = make_directories(config.work_dir, 0700); !made) {
+      return made;
+    }
     Result<std::uint16_t> port = transport.frames().listen_tcp(config.listen, config.cluster_port);
     if (!port) return tl::unexpected<Error>(port.error());
     config.cluster_port = *port;
+    if (!config.state.empty()) return start_leadership();
     start_driver();
-    for (const auto& [role, weight] : config.role_weights_milli) set_role_weight(role, weight);
-    check_storage();
     return {};
   }
+
+  // --- one of several ---
+
+  Result<void> start_leadership() {
+    LeadershipOptions options;
+    options.state = config.state;
+    options.cluster = config.cluster;
+    options.zk = config.zk;
+    options.zk_session = config.zk_session;
+    options.self = {http_address, cluster_address(), http_address, std::string(version)};
+    Leadership::Callbacks told;
+    told.apply = [this](Lsn lsn, const RecordEntry& entry) { return apply(lsn, entry); };
+    told.reset = [this] {
+      core = std::make_unique<ClusterCore>(config.master, config.batch, log_trace());
+    };
+    told.lead = [this](Epoch epoch) { lead(epoch); };
+    told.over = [this](const std::string& reason) {
+      log(LogLevel::warn, "not the leader any more: this master begins anew", {{"reason", reason}});
+      end(begin_anew);
+    };
+    leadership = std::make_unique<Leadership>(io, std::move(options), std::move(told));
+    return leadership->start();
+  }
+
+  void lead(Epoch epoch) {
+    log_recovered();
+    // The core takes the epoch after the highest that it knows: that which the database gave.
+    core->apply(EpochRecord{epoch - 1});
+    start_driver();
+    LIBRM_CHECK(core->master().epoch() == epoch, "the journal's epoch is the highest");
+  }
+
+  bool leading() const { return !leadership || leadership->leading(); }
 
   void set_role_weight(const std::string& role, std::int64_t weight) {
     const std::uint64_t request = ++request_last;
@@ -215,6 +268,8 @@ struct MasterService::Impl {
   // --- outputs ---
 
   void perform(ClusterCore::Output output) {
+    // What another leader may contradict by now is not said any more.
+    if (!leading()) return;
     std::visit([this](auto& part) { std::visit([this](auto& value) { this->act(value); }, part); },
                output);
   }
@@ -259,6 +314,7 @@ struct MasterService::Impl {
     ready = false;
     storage_timer.cancel();
     transport.frames().close_all("the master stops");
+    if (leadership && !driver) leadership->stop();
     if (!driver || driver->settled()) return end_soon();
     stop_timer.expires_after(stop_timeout);
     stop_timer.async_wait([this](const asio::error_code& error) {
@@ -277,7 +333,7 @@ struct MasterService::Impl {
   void fail_journal(const Error& error) {
     log(LogLevel::error, "the journal failed, so this master ends",
         {{"code", to_string(error.code)}, {"error", error.message}});
-    end(1);
+    end(leadership && !config.zk.empty() ? begin_anew : 1);
   }
 
   void end(int code) {
@@ -286,10 +342,9 @@ struct MasterService::Impl {
     stopping = true;
     stop_timer.cancel();
     storage_timer.cancel();
-    if (journal && code == 0) {
-      journal->close();
-      remove_master_address(config.work_dir);
-    }
+    if (leadership) leadership->stop();
+    if (journal && code == 0) journal->close();
+    if (driver && code == 0) remove_master_address(config.work_dir);
     on_end(code);
   }
 
@@ -298,8 +353,9 @@ struct MasterService::Impl {
   std::function<void(int)> on_end;
   std::function<void()> on_ready;
   std::string http_address;
-  std::unique_ptr<SqliteJournal> journal;
-  ClusterCore core;
+  std::unique_ptr<SqliteJournal> journal;  ///< of a single master
+  std::unique_ptr<Leadership> leadership;  ///< of one of several
+  std::unique_ptr<ClusterCore> core;
   Transport transport;
   std::unique_ptr<AsioDriver<ClusterCore>> driver;
   Lsn epoch_lsn = 0;
@@ -330,10 +386,15 @@ Result<void> MasterService::start(const std::string& http_address, std::function
 }
 
 void MasterService::stop() { impl_->stop(); }
-bool MasterService::ready() const { return impl_->ready; }
+bool MasterService::ready() const { return impl_->ready && impl_->leading(); }
+std::string MasterService::leader_http() const {
+  if (!impl_->leadership) return {};
+  const std::optional<Member> leader = impl_->leadership->leader();
+  return !leader || leader->http == impl_->http_address ? std::string() : leader->http;
+}
 const std::string& MasterService::http_address() const { return impl_->http_address; }
 std::string MasterService::cluster_address() const { return impl_->cluster_address(); }
-const batch::ClusterCore& MasterService::core() const { return impl_->core; }
+const batch::ClusterCore& MasterService::core() const { return *impl_->core; }
 Now MasterService::now() const { return read_clocks(); }
 
 void MasterService::submit(std::vector<batch::JobSpec> jobs, std::string idempotency_key,
@@ -417,7 +478,7 @@ void MasterService::unsubscribe(std::uint64_t token) {
 }
 
 std::string MasterService::agent_http_address(AgentId agent) const {
-  const auto& agents = impl_->core.master().agents();
+  const auto& agents = impl_->core->master().agents();
   const auto found = agents.find(agent);
   return found == agents.end() ? std::string() : found->second.record.http_address;
 }

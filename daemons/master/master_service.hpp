@@ -23,35 +23,47 @@ struct MasterConfig {
   std::string listen = "127.0.0.1";   ///< numeric address of the cluster port
   std::uint16_t cluster_port = 5150;  ///< 0 picks a free one
   std::string work_dir;               ///< absolute
+  /// `postgresql://...`: the journal is there, shared by several masters; empty: in work_dir.
+  std::string state;
+  std::string cluster = "default";  ///< names this cluster among those in the database
+  /// `zk://...` or `file:///...`: masters elect their leader there; with `state` only.
+  std::string zk;
+  Duration zk_session = seconds(10);
   std::map<std::string, std::int64_t> role_weights_milli;
   std::uint32_t snapshot_every = 50'000;  ///< records
   MasterOptions master;
   batch::BatchOptions batch;
 };
 
-/// Owns the core, its driver, the journal `<work_dir>/master.db` and the cluster port. The HTTP
-/// edge reads the core through core() and changes it through the requests below, whose answers
-/// come when they are durable.
+/// A master that is not the leader any more, or lost its journal: the process begins anew.
+inline constexpr int begin_anew = 75;
+
+/// Owns the core, its driver, the journal and the cluster port. The HTTP edge reads the core
+/// through core() and changes it through the requests below, whose answers come when they are
+/// durable.
 ///
 /// Everything happens on the io_context's thread; views are valid until control goes back to the
 /// loop. The io_context outlives it.
 class MasterService {
  public:
-  /// `on_end` is called once, with the exit code: after stop(), or when it cannot go on.
+  /// `on_end` is called once, with the exit code: after stop(), or when it cannot go on; of one of
+  /// several masters also begin_anew.
   MasterService(asio::io_context& io, MasterConfig config, std::function<void(int)> on_end);
   ~MasterService();
   MasterService(const MasterService&) = delete;
   MasterService& operator=(const MasterService&) = delete;
 
   /// Takes the directory, recovers, becomes leader and listens; `on_ready` comes when the new
-  /// epoch is durable. Fails with already_exists where another master has the directory or a port.
-  /// `http_address` is what others are told.
+  /// epoch is durable, of one of several masters when it was elected. Fails with already_exists
+  /// where another master has the directory or a port. `http_address` is what others are told.
   Result<void> start(const std::string& http_address, std::function<void()> on_ready);
   /// Closes the cluster port, commits what was decided, then calls on_end(0). Within seconds.
   void stop();
 
-  /// The epoch is durable and stop() was not called.
+  /// The epoch is durable, stop() was not called, and no other can lead yet.
   bool ready() const;
+  /// Where the leader answers HTTP, if that is another master: `10.0.0.2:5050`; else empty.
+  std::string leader_http() const;
   const std::string& http_address() const;
   std::string cluster_address() const;
 

@@ -75,6 +75,18 @@ std::optional<int> read_options(int argc, const char* const* argv, MasterOptions
   flags.add("cluster-port", config.cluster_port,
             "port of agents and frameworks; 0 picks a free one");
   flags.add("work-dir", config.work_dir, "data directory, made with mode 0700; one master each");
+  flags.add(
+      "state", config.state,
+      "postgresql://USER:PASSWORD@HOST/DATABASE: keeps the state there, where several masters "
+      "share it, instead of in the work directory",
+      "RM_MASTER_STATE");
+  flags.add("cluster-name", config.cluster, "names this cluster among those in the database");
+  flags.add("zk", config.zk,
+            "zk://USER:PASSWORD@HOST:PORT,HOST:PORT/PATH, or file:///FILE that holds it: masters "
+            "elect their leader there; needs --state",
+            "RM_MASTER_ZK");
+  flags.add("zk-session-timeout", config.zk_session,
+            "after which a leader that is not heard of is replaced");
   flags.add("role-weight", role_weights, "share of a role among others, ROLE=WEIGHT; repeatable");
   flags.add("roles", roles,
             "the only roles besides * that may be used, with all below them: a,b; default any");
@@ -132,6 +144,12 @@ std::optional<int> read_options(int argc, const char* const* argv, MasterOptions
   if (master.heartbeat_interval.ns <= 0 || master.heartbeat_interval >= master.agent_lease ||
       master.agent_lease >= master.agent_unreachable_after) {
     return usage_error("need heartbeat-interval < agent-lease < unreachable-after");
+  }
+  if (!config.zk.empty() && config.state.empty()) {
+    return usage_error("zk: masters that elect a leader share their state: give --state, too");
+  }
+  if (config.zk_session < milliseconds(500)) {
+    return usage_error("zk-session-timeout: need 500ms or more");
   }
   if (config.work_dir.empty()) return usage_error("work-dir: need a directory");
   if (config.snapshot_every == 0) return usage_error("snapshot-every: need 1 or more");

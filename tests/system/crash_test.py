@@ -14,44 +14,7 @@ import urllib.error
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from _cluster import Cluster, is_shepherd, wait_until  # noqa: E402
-
-WIDTH = 12
-
-
-def pipeline(log, prefix, lost):
-    """Fan-out and fan-in; every task notes its own start first, then works for a moment."""
-    note = f'echo "$RM_TASK_ID" >> {log}; '
-    work = note + "sleep 0.4"
-    jobs = [{"name": f"{prefix}-extract", "command": note + "sleep 0.2"}]
-    for n in range(WIDTH):
-        jobs.append({"name": f"{prefix}-transform-{n}", "command": work, "lost": lost,
-                     "after_ok": [f"{prefix}-extract"]})
-    jobs.append({"name": f"{prefix}-load", "command": note + "true",
-                 "after_ok": [f"{prefix}-transform-{n}" for n in range(WIDTH)]})
-    for job in jobs:
-        job.update(cpus=1, mem=64, lost=lost)
-    return jobs
-
-
-def starts(log):
-    return log.read_text().split() if log.exists() else []
-
-
-def check_starts(cluster, log, jobs):
-    """Each attempt that the store knows as started did start once, and nothing else ever did."""
-    counted = collections.Counter(starts(log))
-    twice = {task: n for task, n in counted.items() if n > 1}
-    assert not twice, f"started twice: {twice}"
-    known = {a["task"]: a for job in jobs for a in job["attempts"]}
-    strangers = set(counted) - set(known)
-    assert not strangers, f"started, and unknown to the store: {strangers}"
-    for task, attempt in known.items():
-        # What was killed or lost may have been so before its first word.
-        if attempt["state"] in ("finished", "failed"):
-            assert counted[task] == 1, f"{task} is {attempt['state']}, and never started"
-        if attempt["state"] == "dropped":
-            assert counted[task] == 0, f"{task} is dropped, and did start"
-
+from _starts import check_starts, pipeline, starts  # noqa: E402
 
 def check_agents_are_empty(cluster):
     """Nothing is left at the agents once every end is acknowledged."""
@@ -79,7 +42,7 @@ def run(victim, lost="wait", expect_all_finished=True):
             assert not wrong and states["failed"] >= 1, [(j["name"], j["reason"]) for j in jobs]
         again = cluster.submit_stubbornly(*pipeline(log, victim, lost), key=f"{victim}-1")
         assert again == ids, "a repeated submission is answered with the same jobs"
-        check_starts(cluster, log, jobs)
+        check_starts(log, jobs)
         check_agents_are_empty(cluster)
         print(f"{victim} killed, lost={lost}: {dict(states)}, {len(starts(log))} starts, none twice")
 
