@@ -145,7 +145,8 @@ number of the signal that killed one.
 .SH ENVIRONMENT
 .TP
 \fBRM_MASTER\fR
-the master's address
+the master's address; of several masters all addresses with commas between, or where they elect
+their leader: zk://HOST:PORT,HOST:PORT/PATH, or file:///FILE that holds such a text
 .TP
 \fBNO_COLOR\fR
 where set, output has no colours

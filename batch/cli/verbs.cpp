@@ -150,7 +150,8 @@ void define_common(CLI::App& app, Context& context) {
   const auto group = "Everywhere";
   app.set_help_flag("-h,--help", "prints this")->group(group);
   app.add_option("--master", context.master_flag,
-                 "the master's address; RM_MASTER, else http://127.0.0.1:5050, if not given")
+                 "the master's address, several with commas, or zk://...; RM_MASTER, else "
+                 "http://127.0.0.1:5050, if not given")
       ->type_name("URL")
       ->group(group);
   app.add_option_function<std::string>(

@@ -7,7 +7,6 @@ import os
 import time
 import urllib.error
 import urllib.parse
-import urllib.request
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,6 +15,7 @@ from typing import Any
 
 from .errors import LibrmError
 from .job_file import read_job_file
+from .masters import send
 from .tables import Table, Why
 
 __all__ = ["Cluster", "Job", "Jobs", "LibrmError", "connect"]
@@ -28,7 +28,6 @@ ELEMENT_COLUMNS = ("index", "state", "reason", "node.hostname", "started", "ende
 NODE_COLUMNS = ("id", "hostname", "status", "total", "free", "tasks")
 ATTEMPT_COLUMNS = ("task", "name", "node", "state", "cpus", "launched", "started", "ended",
                    "cpu_seconds")
-REQUEST_TIMEOUT_S = 60.0
 
 
 class Cluster:
@@ -155,22 +154,18 @@ class Cluster:
         if idempotent:
             headers["Idempotency-Key"] = uuid.uuid4().hex
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.url + path, data, headers, method=method)
-        for attempt in range(3):
-            try:
-                with urllib.request.urlopen(request, timeout=REQUEST_TIMEOUT_S) as answer:
-                    return json.loads(answer.read())
-            except urllib.error.HTTPError as error:
-                raise _refusal(error) from None
-            except OSError as error:
-                # Reading and keyed requests can be repeated; an answer may have been lost.
-                if attempt == 2 or not (idempotent or method == "GET"):
-                    raise LibrmError(
-                        "unavailable",
-                        f"no master at {self.url}: start one with 'rmctl dev', or set RM_MASTER "
-                        f"({error})") from None
-                time.sleep(0.2)
-        raise AssertionError("unreachable")
+        try:
+            # An answer may have been lost: what reads, or has a key, can be repeated.
+            with send(self.url, method, path, data, headers,
+                      idempotent or method == "GET") as answer:
+                return json.loads(answer.read())
+        except urllib.error.HTTPError as error:
+            raise _refusal(error) from None
+        except OSError as error:
+            raise LibrmError(
+                "unavailable",
+                f"no master at {self.url}: start one with 'rmctl dev', or set RM_MASTER "
+                f"({error})") from None
 
 
 class Job:
@@ -243,14 +238,14 @@ class Job:
         """What an attempt, the last one by default, has written so far to `stdout` or `stderr`.
         Raises LibrmError, `failed_precondition`, while there is no attempt."""
         query = {"stream": stream, **({"attempt": attempt} if attempt else {})}
-        url = f"{self.cluster.url}/v1/jobs/{self.id}/logs?{urllib.parse.urlencode(query)}"
+        path = f"/v1/jobs/{self.id}/logs?{urllib.parse.urlencode(query)}"
         try:
-            with urllib.request.urlopen(url, timeout=REQUEST_TIMEOUT_S) as answer:
+            with send(self.cluster.url, "GET", path) as answer:
                 return answer.read().decode(errors="replace")
         except urllib.error.HTTPError as error:
             raise _refusal(error) from None
         except OSError as error:
-            raise LibrmError("unavailable", f"{url}: {error}") from None
+            raise LibrmError("unavailable", f"{self.cluster.url}{path}: {error}") from None
 
     def cancel(self, reason: str = "") -> Job:
         return self._control("cancel", reason)
@@ -299,7 +294,8 @@ class Jobs(list[Job]):
 
 
 def connect(url: str | None = None) -> Cluster:
-    """The cluster at `url`, else at RM_MASTER, else at the default port of this machine. Asks
+    """The cluster at `url`, else at RM_MASTER, else at the default port of this machine. Of several
+    masters all addresses with commas between, or where they elect their leader, `zk://...`. Asks
     nobody: a master that is not there is noticed by the first request."""
     url = url or os.environ.get("RM_MASTER") or "http://127.0.0.1:5050"
     return Cluster(url if "://" in url else "http://" + url)

@@ -8,10 +8,13 @@ import signal
 import sys
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from _cluster import wait_until  # noqa: E402
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent.parent / "python")]
+from _cluster import BIN, wait_until  # noqa: E402
 from _masters import Masters, ask  # noqa: E402
 from _starts import check_starts, pipeline, starts  # noqa: E402
+
+import librm  # noqa: E402
 
 
 def submit(cluster, jobs, key):
@@ -74,9 +77,13 @@ def others_redirect(cluster):
         assert ask(other, "GET", "/readyz")[0] == 503, "who does not lead is not ready"
         # A person may name any master, also for what is streamed.
         assert cluster.rmctl("run", "--", "echo", "there", master=other).strip() == "there"
+        done = librm.connect(other).submit(["echo", "there"]).wait(60)
+        assert done.logs() == "there\n"
     everybody = ",".join(["127.0.0.1:1", *(other for _, other in cluster.addresses())])
+    os.environ["PATH"] = f"{BIN}:{os.environ['PATH']}"
     for master in (everybody, cluster.zookeeper.url()):
         assert cluster.rmctl("run", "--", "echo", "there", master=master).strip() == "there"
+        assert librm.connect(master).submit("true").wait(60).state == "finished"
     print("who does not lead says who does", flush=True)
 
 
