@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "common/log.hpp"
+#include "librm/runtime/clock.hpp"
 #include "librm/runtime/zookeeper_elector.hpp"
 
 namespace librm::daemon {
@@ -142,11 +143,16 @@ struct Leadership::Impl : std::enable_shared_from_this<Leadership::Impl> {
     } else if (!rest) {
       return tl::unexpected<Error>(rest.error());
     }
+    const WallTime asked = read_clocks().wall;
+    Result<WallTime> clock = journal->clock();
+    if (!clock) return tl::unexpected<Error>(clock.error());
+    const WallTime answered = read_clocks().wall;
+    const Duration ahead = asked + (answered - asked) / 2 - *clock;
     if (elector && !elector->leading()) {
       return fail(ErrorCode::unavailable, "the lease was over before the journal was read");
     }
     led = true;
-    callbacks.lead(*epoch);
+    callbacks.lead(*epoch, ahead);
     return {};
   }
 

@@ -41,8 +41,9 @@ class Leadership {
     std::function<Result<void>(Lsn, const RecordEntry&)> apply;
     /// All that was applied is void, and comes anew.
     std::function<void()> reset;
-    /// It leads under this epoch; everything before was applied.
-    std::function<void(Epoch)> lead;
+    /// It leads under this epoch; everything before was applied. So much is this host's wall clock
+    /// ahead of the database's, which all masters have in common.
+    std::function<void(Epoch, Duration ahead)> lead;
     /// It does not lead any more, or cannot go on.
     std::function<void(const std::string& reason)> over;
   };

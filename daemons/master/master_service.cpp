@@ -33,6 +33,8 @@ constexpr std::int64_t storage_low_bytes = 64LL << 20;
 constexpr std::int64_t storage_enough_bytes = 128LL << 20;
 constexpr std::chrono::seconds storage_check_interval{5};
 constexpr std::chrono::seconds stop_timeout{5};
+// What masters' clocks may be apart without schedules going by another one after each failover.
+constexpr Duration clock_tolerance = milliseconds(500);
 
 RecordEntry encode(const ClusterCore::Record& record) {
   if (const auto* master = std::get_if<MasterRecord>(&record)) return encode_record(*master);
@@ -147,6 +149,7 @@ struct MasterService::Impl {
   void start_driver() {
     AsioDriverHooks<ClusterCore> hooks;
     hooks.encode = encode;
+    hooks.wall_offset = wall_offset;
     hooks.stream_of = stream_of;
     hooks.perform = [this](ClusterCore::Output output) { perform(std::move(output)); };
     hooks.failed = [this](const Error& error) { fail_journal(error); };
@@ -196,7 +199,7 @@ struct MasterService::Impl {
     told.reset = [this] {
       core = std::make_unique<ClusterCore>(config.master, config.batch, log_trace());
     };
-    told.lead = [this](Epoch epoch) { lead(epoch); };
+    told.lead = [this](Epoch epoch, Duration ahead) { lead(epoch, ahead); };
     told.over = [this](const std::string& reason) {
       log(LogLevel::warn, "not the leader any more: this master begins anew", {{"reason", reason}});
       end(begin_anew);
@@ -205,8 +208,13 @@ struct MasterService::Impl {
     return leadership->start();
   }
 
-  void lead(Epoch epoch) {
+  void lead(Epoch epoch, Duration ahead) {
     log_recovered();
+    if (ahead >= clock_tolerance || ahead <= Duration{} - clock_tolerance) {
+      log(LogLevel::warn, "this host's clock is apart from the database's, which is gone by",
+          {{"ahead_ms", std::to_string(to_ms(ahead))}});
+      wall_offset = Duration{} - ahead;
+    }
     // The core takes the epoch after the highest that it knows: that which the database gave.
     core->apply(EpochRecord{epoch - 1});
     start_driver();
@@ -358,6 +366,7 @@ struct MasterService::Impl {
   std::unique_ptr<ClusterCore> core;
   Transport transport;
   std::unique_ptr<AsioDriver<ClusterCore>> driver;
+  Duration wall_offset;  ///< added to this host's clock
   Lsn epoch_lsn = 0;
   bool ready = false;
   bool stopping = false;
@@ -395,7 +404,11 @@ std::string MasterService::leader_http() const {
 const std::string& MasterService::http_address() const { return impl_->http_address; }
 std::string MasterService::cluster_address() const { return impl_->cluster_address(); }
 const batch::ClusterCore& MasterService::core() const { return *impl_->core; }
-Now MasterService::now() const { return read_clocks(); }
+Now MasterService::now() const {
+  Now now = read_clocks();
+  now.wall = now.wall + impl_->wall_offset;
+  return now;
+}
 
 void MasterService::submit(std::vector<batch::JobSpec> jobs, std::string idempotency_key,
                            bool dry_run, OnSubmit callback) {

@@ -179,6 +179,16 @@ Result<JournalLeader> PostgresJournal::leader() {
   });
 }
 
+Result<WallTime> PostgresJournal::clock() {
+  return impl_->with_control<WallTime>([&](PgConnection& connection) -> Result<WallTime> {
+    Result<PgRows> rows =
+        connection.run(PgQuery("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"),
+                       impl_->deadline());
+    if (!rows) return tl::unexpected<Error>(std::move(rows.error()));
+    return WallTime{rows->integer(0, 0) * 1000};
+  });
+}
+
 Result<void> PostgresJournal::replay(const OnRecord& on_record) {
   if (impl_->closed) return fail(ErrorCode::failed_precondition, impl_->name + ": closed");
   // What was given out cannot be given out again, so nothing is tried twice.

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
+
 #include "store.hpp"
 
 namespace librm::test {
@@ -43,6 +45,14 @@ TEST_F(PostgresJournalTest, ABurstBecomesFewCommitsOfOneRowAStream) {
   EXPECT_EQ(server().sql("SELECT count(*) FROM librm_log WHERE" + here()), std::to_string(commits));
   journal->close();
   EXPECT_EQ(replayed(*open()).size(), count);
+}
+
+TEST_F(PostgresJournalTest, SaysWhatTimeItIsThere) {
+  auto journal = open_leader();
+  const std::int64_t now = std::chrono::duration_cast<std::chrono::nanoseconds>(
+                               std::chrono::system_clock::now().time_since_epoch())
+                               .count();
+  EXPECT_NEAR(static_cast<double>(journal->clock().value().ns), static_cast<double>(now), 5e9);
 }
 
 TEST_F(PostgresJournalTest, ClustersDoNotMeet) {

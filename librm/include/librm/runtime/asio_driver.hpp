@@ -34,6 +34,8 @@ struct AsioDriverHooks {
   std::function<void()> before_append;  ///< may be empty
   std::function<void(Lsn)> on_durable;  ///< after the outputs that waited; may be empty
   std::function<void()> after_turn;     ///< the core's views may have changed; may be empty
+  /// Added to this host's wall clock, so that several hosts go by one.
+  Duration wall_offset{};
 };
 
 /// Core and journal belong to the owner, outlive this, and are used on the io_context's thread.
@@ -71,10 +73,17 @@ class AsioDriver {
 
  private:
   struct Ports {
-    Now now() { return read_clocks(); }
+    Now now() {
+      Now now = read_clocks();
+      now.wall = now.wall + owner.hooks_.wall_offset;
+      return now;
+    }
     Result<Lsn> append(std::vector<Record> batch) { return owner.append(std::move(batch)); }
     void perform(Output output) { owner.hooks_.perform(std::move(output)); }
-    void wake_at(const Deadline& deadline) { owner.timer_.wake_at(deadline); }
+    void wake_at(Deadline deadline) {
+      if (deadline.wall) deadline.wall = *deadline.wall - owner.hooks_.wall_offset;
+      owner.timer_.wake_at(deadline);
+    }
     void want_turn() { owner.turn_.request(); }
     void fail(Error error) { owner.hooks_.failed(std::move(error)); }
 

@@ -87,6 +87,9 @@ class PostgresJournal final : public Journal {
   /// Who leads now. Fails with `unavailable`.
   Result<JournalLeader> leader();
 
+  /// The time on the database's clock, about half of a round trip ago. Fails with `unavailable`.
+  Result<WallTime> clock();
+
   /// Takes the next epoch, and ends follow(). Afterwards last_lsn() is what the earlier leaders
   /// have reached: replay(), or tail() from what was followed, gives the rest, then append().
   /// Fails with `stale` where another took that epoch at the same moment, deadline_exceeded where
