@@ -115,6 +115,12 @@ std::int64_t microseconds_of(const timeval& time) { return time.tv_sec * 1'000'0
 
 }  // namespace
 
+Instant boot_now() {
+  timespec now{};
+  ::clock_gettime(CLOCK_BOOTTIME, &now);
+  return Instant{static_cast<std::int64_t>(now.tv_sec) * 1'000'000'000 + now.tv_nsec};
+}
+
 WallTime wall_now() { return {clock_ns(CLOCK_REALTIME)}; }
 
 std::uint64_t boot_ticks_now() {

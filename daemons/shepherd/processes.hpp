@@ -17,6 +17,7 @@
 namespace librm::shepherd {
 
 WallTime wall_now();
+Instant boot_now();
 /// Boot time in the unit of /proc/<pid>/stat: hundredths of a second.
 std::uint64_t boot_ticks_now();
 /// The text that names this boot of the host.

@@ -160,7 +160,9 @@ int Shepherd::wait_ms() const {
 
 Result<void> Shepherd::wait_for_events() {
   std::array<epoll_event, events_per_turn> events{};
-  const int wait = shutting_down_ ? shutdown_turn_ms : wait_ms();
+  int wait = shutting_down_ ? shutdown_turn_ms : wait_ms();
+  const int fence = keep_fences();
+  if (fence >= 0 && (wait < 0 || fence < wait)) wait = fence;
   const int count = ::epoll_wait(epoll_.get(), events.data(), events_per_turn, wait);
   if (count < 0 && errno != EINTR) return fail_errno("event loop");
   bool readable = false;
@@ -242,6 +244,43 @@ void Shepherd::on_message(ForgetTasks& message) {
   if (auto ok = ledger_.compact_if_large(); !ok) log_line("compaction: " + ok.error().message);
 }
 
+void Shepherd::on_message(FenceTasks& message) {
+  for (TaskFence& fence : message.fences) {
+    const LedgerTask* task = ledger_.state().find(fence.key);
+    const bool over = task != nullptr && task->phase == TaskPhase::ended;
+    if (!over) fences_[std::move(fence.key)] = fence.at;
+  }
+}
+
+int Shepherd::keep_fences() {
+  const Instant now = boot_now();
+  std::optional<Instant> next;
+  for (auto at = fences_.begin(); at != fences_.end();) {
+    const auto& [key, fence] = *at;
+    if (now < fence) {
+      next = std::min(next.value_or(fence), fence);
+      ++at;
+      continue;
+    }
+    log_line("task " + key.task + ": " + fenced_error);
+    std::erase_if(queue_, [&](const QueuedStart& queued) {
+      if (queued.start.key != key) return false;
+      ledger_.append(LedgerStarting{key});
+      end_unstarted(key, fenced_error);
+      changed_.insert(key);
+      return true;
+    });
+    if (const auto found = watches_.find(key); found != watches_.end()) {
+      found->second.signalled = found->second.fenced = true;
+      ::kill(-found->second.pid, SIGKILL);
+    }
+    at = fences_.erase(at);
+  }
+  if (!next) return -1;
+  constexpr std::int64_t longest = 3'600'000;
+  return static_cast<int>(std::min(longest, to_ms(*next - now) + 1));
+}
+
 void Shepherd::on_message(ShutdownShepherd&) { stopping_ = shutting_down_ = true; }
 
 void Shepherd::on_message(ShepherdState&) { link_.close(); }
@@ -292,6 +331,8 @@ bool Shepherd::record_end(const Watch& watch) {
     record.end.rss_max_bytes = how->rss_max_bytes;
     note_fetch_failure(watch.report, record.end);
   }
+  if (watch.fenced) record.end.error = fenced_error;
+  fences_.erase(watch.key);
   ledger_.append(record);
   return watch.signalled || (how && how->signal);
 }

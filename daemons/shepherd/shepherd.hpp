@@ -47,6 +47,7 @@ class Shepherd {
     bool child = true;
     Descriptor report{};     ///< where it fetches files first
     bool signalled = false;  ///< by us, for the agent
+    bool fenced = false;     ///< by us, because the agent was away
   };
   struct QueuedStart {
     TaskStart start;
@@ -75,10 +76,13 @@ class Shepherd {
   void on_message(StartTasks& message);
   void on_message(SignalTask& message);
   void on_message(ForgetTasks& message);
+  void on_message(FenceTasks& message);
   void on_message(ShutdownShepherd& message);
   void on_message(ShepherdState& message);  // only shepherds send these two
   void on_message(TaskProgress& message);
 
+  /// Kills what is past its fence; returns when the next one is due, in ms, -1 for none.
+  int keep_fences();
   void finish_ended();
   /// Returns whether its end was not of its own will.
   bool record_end(const Watch& watch);
@@ -107,8 +111,9 @@ class Shepherd {
   std::map<TaskKey, Watch> watches_;  // epoll has pointers to the values
   std::vector<Watch*> ready_;         // whose process has ended
   std::deque<QueuedStart> queue_;
-  std::set<TaskKey> changed_;  // and not yet reported on this connection
-  bool state_due_ = false;     // the connection is new
+  std::map<TaskKey, Instant> fences_;  // of what runs or is queued, on boot time
+  std::set<TaskKey> changed_;          // and not yet reported on this connection
+  bool state_due_ = false;             // the connection is new
   bool stopping_ = false;
   bool shutting_down_ = false;
   bool save_failed_ = false;

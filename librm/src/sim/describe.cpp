@@ -146,6 +146,13 @@ struct Describer {
     for (const TaskKey& key : m.keys) text += " " + key.task;
     return text;
   }
+  std::string operator()(const FenceTasks& m) const {
+    std::string text = "FenceTasks";
+    for (const TaskFence& fence : m.fences) {
+      text += " " + fence.key.task + "@" + std::to_string(fence.at.ns / 1'000'000) + "ms";
+    }
+    return text;
+  }
   std::string operator()(const ShutdownShepherd&) const { return "ShutdownShepherd"; }
   std::string operator()(const ShepherdState& m) const {
     return "ShepherdState" + processes(m.running) + ends(m.ended);

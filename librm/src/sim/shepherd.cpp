@@ -72,6 +72,7 @@ void Shepherd::on_crash() {
   for (auto& [key, process] : processes_) process.orphan = true;
   news_started_.clear();
   news_ended_.clear();
+  fences_.clear();
   to_agent_ = nullptr;
   ++session_;
   if (std::function<void()> lost = std::exchange(lost_, nullptr)) lost();
@@ -128,7 +129,7 @@ void Shepherd::spawn(const TaskStart& start) {
     return report_end(std::move(end));
   }
   Process& process = processes_[start.key];
-  process = {++last_pid_, host().now().wall, behaviour, false, 0};
+  process = {++last_pid_, host().now().wall, behaviour, false, false, 0};
   log_.start(world(), start.key, host());
   news_started_.push_back({start.key, process.pid, process.started});
   report_soon();
@@ -154,6 +155,28 @@ void Shepherd::on(const ForgetTasks& message) {
   for (const TaskKey& key : message.keys) ended_.erase(key);
 }
 
+void Shepherd::on(const FenceTasks& message) {
+  for (const TaskFence& fence : message.fences) {
+    fences_[fence.key] = fence.at;
+    keep_fence(fence.key);
+  }
+}
+
+/// Kills it when its time has come on this host's clock, or looks again.
+void Shepherd::keep_fence(const TaskKey& key) {
+  const auto fence = fences_.find(key);
+  const auto process = processes_.find(key);
+  if (fence == fences_.end() || process == processes_.end()) return;
+  const Duration left = fence->second - host().now().mono;
+  if (left > Duration{}) {
+    after(left, [this, key] { keep_fence(key); });
+    return;
+  }
+  trace("kills " + key.task + " at its fence");
+  process->second.fenced = true;
+  plan_end(key, milliseconds(1), std::nullopt, signal_kill);
+}
+
 void Shepherd::on(const ShutdownShepherd&) {
   for (const auto& [key, process] : processes_) {
     plan_end(key, milliseconds(1), std::nullopt, signal_kill);
@@ -176,6 +199,7 @@ void Shepherd::end(const TaskKey& key, std::optional<std::int32_t> exit_code,
                    std::optional<std::int32_t> signal) {
   const Process process = processes_.at(key);
   processes_.erase(key);
+  fences_.erase(key);
   log_.end(world(), key, exit_code, signal);
   if (!running()) return;  // the next shepherd will miss it
   TaskEnd end;
@@ -184,6 +208,7 @@ void Shepherd::end(const TaskKey& key, std::optional<std::int32_t> exit_code,
     end.exit_code = exit_code;
     end.signal = signal;
   }
+  if (process.fenced) end.error = fenced_error;
   end.started = process.started;
   end.ended = host().now().wall;
   end.cpu_time = milliseconds(1);

@@ -302,6 +302,37 @@ TEST_F(ReadyAgent, AReleaseByEndsALongerKillAndHoldsAfterARestart) {
   EXPECT_THAT(again.tick_after(seconds(1)), testing::HasSubstr("shepherd: signal t1 15\n"));
 }
 
+TEST_F(ReadyAgent, TheShepherdIsToldWhenToKillInItsPlace) {
+  agent.step(Tick{});  // the first heartbeat
+  TaskInfo info = task_info("t1");
+  info.fence_after = seconds(4);
+  const auto fence = [&](Instant lease_from) {
+    const Instant at = lease_from + seconds(15 + 4);
+    return testing::HasSubstr("shepherd: fence t1 at " + std::to_string(at.ns / 1'000'000'000));
+  };
+  EXPECT_THAT(agent.launch(info), fence(agent.now.mono));
+  agent.started("t1");
+  agent.tick_after(seconds(5));
+  EXPECT_THAT(agent.receive(HeartbeatAnswer{2}), fence(agent.now.mono));
+  // One that begins anew knows of no lease, so it leaves the fence as it is.
+  Agent again(agent_options(), agent.journal);
+  EXPECT_THAT(again.shepherd(ShepherdState{1, {{{framework, "t1"}, 100, again.now.wall}}, {}}),
+              testing::Not(testing::HasSubstr("fence")));
+}
+
+TEST_F(ReadyAgent, WhatTheShepherdFencedIsNoFailureOfTheTask) {
+  TaskInfo info = task_info("t1");
+  info.fence_after = seconds(4);
+  agent.launch(info);
+  agent.started("t1");
+  TaskEnd end;
+  end.key = {framework, "t1"};
+  end.signal = 9;
+  end.error = fenced_error;
+  EXPECT_THAT(agent.step(FromShepherd{TaskProgress{{}, {end}}}),
+              testing::HasSubstr("t1 killed (agent_unreachable)"));
+}
+
 TEST_F(ReadyAgent, ALaunchAfterItsReleaseByIsRefused) {
   TaskInfo info = task_info("t1");
   info.release_by = agent.now.wall;

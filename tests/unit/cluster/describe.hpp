@@ -158,6 +158,11 @@ struct Describe {
     if (const auto* s = std::get_if<SignalTask>(&o.message)) {
       return "shepherd: signal " + s->key.task + " " + std::to_string(s->signal);
     }
+    if (const auto* s = std::get_if<FenceTasks>(&o.message)) {
+      return "shepherd: fence " + join(s->fences, [](const TaskFence& fence) {
+               return fence.key.task + " at " + std::to_string(fence.at.ns / 1'000'000'000) + " s";
+             });
+    }
     if (const auto* s = std::get_if<ForgetTasks>(&o.message)) {
       return "shepherd: forget " + join(s->keys, [](const TaskKey& k) { return k.task; });
     }

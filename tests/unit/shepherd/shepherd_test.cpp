@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -53,6 +54,36 @@ TEST(Shepherd, CountsTheProcessorTimeOfATaskAndItsChildren) {
   const TaskStart task = shepherd.task("sh -c 'i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done'");
   agent.send(StartTasks{{task}});
   EXPECT_GT(agent.end_of(task.key).cpu_time, milliseconds(10));
+}
+
+Instant in(Duration time) {
+  timespec now{};
+  ::clock_gettime(CLOCK_BOOTTIME, &now);
+  return Instant{static_cast<std::int64_t>(now.tv_sec) * 1'000'000'000 + now.tv_nsec} + time;
+}
+
+TEST(Shepherd, KillsAtTheFenceWhileItsAgentIsAway) {
+  ShepherdProcess shepherd;
+  const TaskStart task = shepherd.task("sleep 60");
+  {
+    FakeAgent agent = shepherd.connect();
+    agent.send(StartTasks{{task}});
+    ASSERT_TRUE(agent.until([&] { return agent.running.contains(task.key); }));
+    agent.send(FenceTasks{{{task.key, in(milliseconds(300))}}});
+  }
+  FakeAgent again = shepherd.connect();
+  EXPECT_EQ(again.end_of(task.key).signal, SIGKILL);
+  EXPECT_EQ(again.end_of(task.key).error, fenced_error);
+}
+
+TEST(Shepherd, AFenceThatIsMovedIsKeptAtItsLaterTime) {
+  ShepherdProcess shepherd;
+  FakeAgent agent = shepherd.connect();
+  const TaskStart task = shepherd.task("sleep 0.6; exit 3");
+  agent.send(StartTasks{{task}});
+  agent.send(FenceTasks{{{task.key, in(milliseconds(200))}}});
+  agent.send(FenceTasks{{{task.key, in(seconds(60))}, {{FrameworkId{9}, "stranger"}, in({})}}});
+  EXPECT_EQ(agent.end_of(task.key).exit_code, 3);
 }
 
 TEST(Shepherd, AppendsBothOutputsInTheSandbox) {

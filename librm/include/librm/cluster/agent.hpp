@@ -205,6 +205,7 @@ class AgentCore {
   void arm(Instant at);
   void check_task_timers(Now now, AgentActions& out);
   void check_releases(Now now, AgentActions& out);
+  void fence_tasks(AgentActions& out);
   void arm_release(const TaskLedgerRecord& record);
   void check_executors(Now now, AgentActions& out);
   const Executor* executor_on(ConnectionId connection) const;
@@ -252,6 +253,8 @@ class AgentCore {
   CpuLoad cpu_load_;                   ///< of the same; without what is 0
   std::size_t report_bytes_ = 0;       ///< of all tasks_, as a registration would name them
   std::optional<Instant> timer_at_;    ///< no task's timer is earlier
+  bool leased_ = false;                ///< in this process
+  bool fences_due_ = false;            ///< the shepherd knows earlier ones
   std::optional<Instant> release_at_;  ///< no task is to be told earlier that it has to let go
   std::vector<TaskStart> starts_;      ///< gathered for flush()
   std::vector<SignalTask> signals_;

@@ -53,6 +53,23 @@ struct ForgetTasks {
   bool operator==(const ForgetTasks&) const = default;
 };
 
+/// When a task is killed unless the agent says a later time before: it has no lease any more, and
+/// elsewhere the task starts anew.
+struct TaskFence {
+  TaskKey key;
+  Instant at;  ///< on the host's boot time
+  bool operator==(const TaskFence&) const = default;
+};
+
+/// Sent again each time that the lease is extended, so that fences hold while the agent is down.
+struct FenceTasks {
+  std::vector<TaskFence> fences;
+  bool operator==(const FenceTasks&) const = default;
+};
+
+/// TaskEnd::error of a task that the shepherd killed at its fence.
+inline constexpr const char* fenced_error = "killed by its fence: the agent had no lease";
+
 /// Kills everything that runs, then exits.
 struct ShutdownShepherd {
   bool operator==(const ShutdownShepherd&) const = default;
@@ -96,6 +113,6 @@ struct TaskProgress {
 };
 
 using ShepherdMessage = std::variant<StartTasks, SignalTask, ForgetTasks, ShutdownShepherd,
-                                     ShepherdState, TaskProgress>;
+                                     ShepherdState, TaskProgress, FenceTasks>;
 
 }  // namespace librm

@@ -96,12 +96,15 @@ class Shepherd final : public Node {
     WallTime started;
     TaskBehaviour behaviour;
     bool orphan = false;
+    bool fenced = false;
     std::uint64_t end_generation = 0;  // only the latest planned end counts
   };
 
   void on(const StartTasks& message);
   void on(const SignalTask& message);
   void on(const ForgetTasks& message);
+  void on(const FenceTasks& message);
+  void keep_fence(const TaskKey& key);
   void on(const ShutdownShepherd& message);
   void on(const ShepherdState&) {}
   void on(const TaskProgress&) {}
@@ -122,6 +125,7 @@ class Shepherd final : public Node {
   std::function<void()> lost_;
   std::uint64_t session_ = 0;
   std::int64_t last_pid_ = 100;
+  std::map<TaskKey, Instant> fences_;  ///< on the host's clock
 
   // The host's: survive this process.
   std::map<TaskKey, Process> processes_;

@@ -222,6 +222,7 @@ LIBRM_WIRE_ENVELOPED(TaskProcess, key, pid, started)
 LIBRM_WIRE_ENVELOPED(TaskEnd, key, was_started, exit_code, signal, error, started, ended, cpu_time,
                      rss_max_bytes)
 LIBRM_WIRE(TaskKey, framework, task)
+LIBRM_WIRE_ENVELOPED(TaskFence, key, at)
 
 #undef LIBRM_WIRE_ENVELOPED
 #undef LIBRM_WIRE_ENVELOPE
@@ -291,6 +292,7 @@ LIBRM_WIRE(ForgetTasks, keys)
 LIBRM_WIRE(ShutdownShepherd)
 LIBRM_WIRE(ShepherdState, pid, running, ended)
 LIBRM_WIRE(TaskProgress, started, ended)
+LIBRM_WIRE(FenceTasks, fences)
 
 // --- records ---
 

@@ -167,6 +167,7 @@ LIBRM_DECL void AgentCore::on_message(Now now, const AgentRegistered& message, A
   registered_ = true;
   lease_ = message.lease;
   lease_until_ = register_sent_ + message.lease;
+  leased_ = fences_due_ = true;
   heartbeat_interval_ = message.heartbeat_interval;
   const std::int64_t spread = prng_.between(0, heartbeat_interval_.ns);
   // The first heartbeat under a new id says that it is remembered: nothing is offered before.
@@ -194,6 +195,7 @@ LIBRM_DECL void AgentCore::on_message(Now, const HeartbeatAnswer& message, Agent
   auto sent = heartbeats_sent_.find(message.sequence);
   if (sent == heartbeats_sent_.end()) return;
   lease_until_ = std::max(lease_until_, sent->second + lease_);
+  fences_due_ = true;
   heartbeats_sent_.erase(heartbeats_sent_.begin(), std::next(sent));
 }
 
@@ -254,6 +256,7 @@ LIBRM_DECL void AgentCore::flush(Now now, AgentActions& out) {
     for (SignalTask& signal : signals_) out.output(ToShepherd{std::move(signal)});
     signals_.clear();
     if (!forgets_.empty()) out.output(ToShepherd{ForgetTasks{std::exchange(forgets_, {})}});
+    if (fences_due_ && leased_) fence_tasks(out);
   }
   if (!registered_) return;
   StatusUpdates message;

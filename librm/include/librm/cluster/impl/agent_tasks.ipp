@@ -127,7 +127,10 @@ LIBRM_DECL void AgentCore::launch(Now now, const LaunchTasks& message, const Tas
   held_ += info.resources;
   report_bytes_ += piece_size(info);
   Task& task = tasks_.at(key);
-  if (info.fence_after) arm(lease_until_ + *info.fence_after);
+  if (info.fence_after) {
+    arm(lease_until_ + *info.fence_after);
+    fences_due_ = true;
+  }
   arm_release(task.record);
   if (info.executor) {
     start_executor(now, key, info);
@@ -164,7 +167,7 @@ LIBRM_DECL void AgentCore::start(Now, const TaskKey& key, Task& task, AgentActio
 
 /// A shepherd that starts, or to which the connection was lost: both sides compare what they know.
 LIBRM_DECL void AgentCore::on_shepherd(Now now, const ShepherdState& state, AgentActions& out) {
-  shepherd_ready_ = true;
+  shepherd_ready_ = fences_due_ = true;  // a new shepherd knows of no fence
   starts_.clear();
   signals_.clear();
   std::set<TaskKey> known;
@@ -259,11 +262,16 @@ LIBRM_DECL void AgentCore::on_task_ended(Now now, const TaskEnd& end, AgentActio
   last.rss_max_bytes = end.rss_max_bytes;
   last.message.clear();
   const bool asked = task.kill_reason != TaskReason::none;
-  if (!end.was_started) {
+  const bool exited_well = end.was_started && end.exit_code && *end.exit_code == 0;
+  if (end.error == fenced_error && !exited_well) {
+    last.state = TaskState::killed;
+    last.reason = TaskReason::agent_unreachable;
+    last.message = end.error;
+  } else if (!end.was_started) {
     last.state = TaskState::failed;
     last.reason = TaskReason::launch_failed;
     last.message = end.error;
-  } else if (end.exit_code && *end.exit_code == 0) {
+  } else if (exited_well) {
     last.state = TaskState::finished;
     last.reason = TaskReason::none;
   } else if (asked) {
@@ -415,6 +423,19 @@ LIBRM_DECL void AgentCore::check_task_timers(Now now, AgentActions& out) {
       task.kill_hard_sent = true;
     }
   }
+}
+
+/// Should this process be gone when the lease is over, the shepherd kills in its place. Nothing is
+/// said before there is a lease: a restarted agent must not move a fence that it does not know.
+LIBRM_DECL void AgentCore::fence_tasks(AgentActions& out) {
+  fences_due_ = false;
+  FenceTasks message;
+  for (const auto& [key, task] : tasks_) {
+    const TaskInfo& info = task.record.info;
+    if (!info.fence_after || info.executor || is_terminal(task.record.latest.state)) continue;
+    message.fences.push_back({key, lease_until_ + *info.fence_after});
+  }
+  if (!message.fences.empty()) out.output(ToShepherd{std::move(message)});
 }
 
 LIBRM_DECL void AgentCore::arm_release(const TaskLedgerRecord& record) {
