@@ -58,6 +58,7 @@ void Client::start() {
 }
 
 void Client::plan_schedules() {
+  if (scenario_.targeted_schedules > 0) return;  // those are enough
   Prng& random = world_.random();
   const std::uint64_t count = random.chance(1, 2) ? 0 : 1 + random.below(3);
   for (std::size_t index = 0; index < count; ++index) {

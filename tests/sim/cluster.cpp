@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "librm/base/check.hpp"
 #include "librm/sim/host.hpp"
 #include "librm/sim/network.hpp"
 
@@ -14,14 +15,13 @@ using namespace librm;
 namespace {
 
 constexpr std::uint64_t percent = 100;
+/// After the repair, until targets are judged.
+constexpr Duration last_targets = seconds(90);
 
 }  // namespace
 
-Cluster::Cluster(std::uint64_t seed, std::FILE* trace)
-    : scenario_(draw_scenario(seed)),
-      world_(seed),
-      oracle_(world_, log_),
-      faults_(world_, scenario_.faults) {
+Cluster::Cluster(const Scenario& scenario, std::uint64_t seed, std::FILE* trace)
+    : scenario_(scenario), world_(seed), oracle_(world_, log_), faults_(world_, scenario_.faults) {
   world_.trace_to(trace);
   world_.trace("scenario", describe(scenario_));
   log_.on_start([this](const sim::TaskTruth& truth) { oracle_.on_start(truth); });
@@ -34,24 +34,44 @@ Cluster::Cluster(std::uint64_t seed, std::FILE* trace)
   build_masters();
   build_agents();
   build_frameworks();
+  if (scenario_.targeted_schedules == 0) return;
+  LIBRM_CHECK(election_ != nullptr, "who leads must be known to who judges targets");
+  targets_ = std::make_unique<Targets>(
+      world_, scenario_, log_, *election_, [this] { return find_front_end(); },
+      [this] { return leader(); });
+  for (const Agent& agent : agents_) targets_->add(*agent.node);
 }
 
 void Cluster::build_masters() {
   journal_ = std::make_unique<sim::Disk>(world_, "journal", scenario_.disk);
-  journal_->on_commit([this](Lsn, const RecordEntry& entry) { oracle_.on_commit(entry); });
-  batch::BatchOptions batch;
-  batch.framework.name = "batch";
-  batch.framework.failover_timeout = seconds(7 * 24 * 3600);
+  journal_->on_commit([this](Lsn, const RecordEntry& entry) {
+    oracle_.on_commit(entry);
+    if (targets_) targets_->on_commit(entry);
+  });
+  for (std::uint32_t i = 1; i <= scenario_.candidates; ++i) {
+    build_master(world_.add_host("h" + std::to_string(i)));
+  }
+  if (scenario_.candidates > 0) {
+    election_ = std::make_unique<Election>(world_, masters_, scenario_.session);
+    return;
+  }
   for (int i = 1; i <= 2; ++i) {
     sim::Host& host = world_.add_host("m" + std::to_string(i));
     host.set_drift(world_.random().between(-200, 200));
-    masters_.push_back(&world_.add<ClusterNode>(
-        host, "master-" + std::to_string(i), *journal_, scenario_.master, batch,
-        [this](ClusterNode&, const batch::BatchOutput& output) { take(output); }));
+    build_master(host);
     faults_.add_process(*masters_.back(), [this] { ensure_leader(); });
     faults_.add_host(host, [this] { ensure_leader(); });
     faults_.add_to_network(host);
   }
+}
+
+void Cluster::build_master(sim::Host& host) {
+  batch::BatchOptions batch;
+  batch.framework.name = "batch";
+  batch.framework.failover_timeout = seconds(7 * 24 * 3600);
+  masters_.push_back(&world_.add<ClusterNode>(
+      host, "master-" + std::to_string(masters_.size() + 1), *journal_, scenario_.master, batch,
+      [this](ClusterNode&, const batch::BatchOutput& output) { take(output); }));
 }
 
 void Cluster::take(const batch::BatchOutput& output) {
@@ -60,9 +80,15 @@ void Cluster::take(const batch::BatchOutput& output) {
     oracle_.mark("attempt unreachable");
   }
   client_->receive(output);
+  if (targets_) targets_->receive(output);
 }
 
-sim::TaskBehaviour Cluster::draw_behaviour(Prng& random) const {
+sim::TaskBehaviour Cluster::draw_behaviour(Prng& random, const TaskStart& start) const {
+  if (const auto runs = Targets::duration_of(start.command)) {
+    sim::TaskBehaviour behaviour;
+    behaviour.runs = *runs;
+    return behaviour;
+  }
   sim::TaskBehaviour behaviour;
   behaviour.runs = milliseconds(random.between(1, to_ms(scenario_.task_runs_max)));
   if (random.chance(scenario_.fails_percent, percent)) {
@@ -79,22 +105,24 @@ void Cluster::build_agents() {
   for (const Scenario::Agent& plan : scenario_.agents) {
     const std::string name = std::to_string(agents_.size() + 1);
     Agent& agent = agents_.emplace_back();
-    agent.host = &world_.add_host("h" + name);
+    const bool shared = agents_.size() <= scenario_.candidates;
+    agent.host = shared ? &masters_[agents_.size() - 1]->host() : &world_.add_host("h" + name);
     agent.host->set_drift(plan.drift_ppm);
     agent.disk = std::make_unique<sim::Disk>(world_, "disk-" + name, scenario_.disk);
     agent.shepherd = &world_.add<sim::Shepherd>(*agent.host, "shepherd-" + name, log_);
     agent.shepherd->set_behaviour(
-        [this](Prng& random, const TaskStart&) { return draw_behaviour(random); });
+        [this](Prng& random, const TaskStart& start) { return draw_behaviour(random, start); });
     agent.shepherd->set_crash_in_spawn(scenario_.crash_in_spawn_ppm);
     AgentOptions options;
     options.hostname = agent.host->name();
     options.total = plan.total;
     options.attributes = plan.attributes;
     options.work_dir = "/var/lib/rm-agent";
+    options.reconnect_max = scenario_.reconnect_max;
     options.seed = world_.random().next();
-    agent.node =
-        &world_.add<sim::AgentNode>(*agent.host, "agent-" + name, *agent.disk, *agent.shepherd,
-                                    options, [this] { return find_master(); });
+    agent.node = &world_.add<sim::AgentNode>(
+        *agent.host, "agent-" + name, *agent.disk, *agent.shepherd, options,
+        [this, host = agent.host] { return find_master(*host); });
     agent.disk->on_commit([this, node = agent.node](Lsn, const RecordEntry& entry) {
       oracle_.on_agent_commit(*node, entry);
     });
@@ -127,7 +155,7 @@ void Cluster::build_frameworks() {
     options.task_prefix = name;
     options.seed = world_.random().next();
     framework.node = &world_.add<sim::WorkloadNode>(host, name, *framework.disk, options,
-                                                    [this] { return find_master(); });
+                                                    [this, &host] { return find_master(host); });
     faults_.add_process(*framework.node);
     faults_.add_to_network(host);
   }
@@ -143,16 +171,26 @@ ClusterNode* Cluster::leader() const {
 }
 
 /// News of a change of leader travel slowly: in trouble, any of the addresses may be tried.
-sim::Node* Cluster::find_master() {
+sim::Node* Cluster::find_master(const sim::Host& from) {
+  if (election_) return election_->known_at(from);
   ClusterNode* found = leader();
   if (!trouble_ || world_.random().chance(1, 2)) return found;
   return masters_[world_.random().below(masters_.size())];
 }
 
-ClusterNode* Cluster::find_front_end() { return static_cast<ClusterNode*>(find_master()); }
+/// People ask any of the hosts.
+ClusterNode* Cluster::find_front_end() {
+  const ClusterNode& asked = *masters_[world_.random().below(masters_.size())];
+  if (!election_) return static_cast<ClusterNode*>(find_master(asked.host()));
+  ClusterNode* known = election_->known_at(asked.host());
+  const bool passes = known != nullptr && asked.host().up() &&
+                      world_.network().passes(asked.host(), known->host()) &&
+                      world_.network().passes(known->host(), asked.host());
+  return passes ? known : nullptr;
+}
 
 void Cluster::ensure_leader() {
-  if (leader() != nullptr) return;
+  if (election_ || leader() != nullptr) return;
   const std::size_t first = world_.random().below(masters_.size());
   for (std::size_t i = 0; i < masters_.size(); ++i) {
     ClusterNode* master = masters_[(first + i) % masters_.size()];
@@ -163,6 +201,7 @@ void Cluster::ensure_leader() {
 
 /// The other machine takes over while the old leader may live on, and believe that it leads.
 void Cluster::fail_over() {
+  if (election_) return election_->expire();
   ClusterNode* old = leader();
   ClusterNode* next = masters_[old == masters_[0] ? 1 : 0];
   if (old == nullptr || next->running() || !next->host().up()) return;
@@ -233,7 +272,7 @@ void Cluster::heal() {
   trouble_ = false;
   client_->heal();
   for (ClusterNode* master : masters_) {
-    if (master->running() && !master->owns_disk()) master->crash();
+    if (!election_ && master->running() && !master->owns_disk()) master->crash();
   }
   journal_->repair();
   faults_.stop();
@@ -244,12 +283,15 @@ void Cluster::heal() {
 // --- a run ---
 
 Outcome Cluster::run() {
+  if (election_) election_->start();
   ensure_leader();
   for (Agent& agent : agents_) {
     world_.after(world_.draw_skewed(Duration{}, seconds(5)), [&agent] { agent.node->start(); });
   }
   for (Framework& framework : frameworks_) framework.node->start();
   client_->start();
+  if (targets_) targets_->start();
+  for (const Deed& deed : scenario_.deeds) plan(deed);
   faults_.start();
   repeat(scenario_.failover, &Cluster::fail_over);
   repeat(scenario_.agent_gone, &Cluster::give_up_agent);
@@ -259,6 +301,7 @@ Outcome Cluster::run() {
   supervise();
   world_.run_until(world_.now() + scenario_.trouble);
   if (world_.violations().empty()) heal();
+  if (targets_ && world_.run_until(world_.now() + last_targets)) targets_->check_end();
   if (come_to_rest()) {
     stay_at_rest();
     if (ClusterNode* node = leader(); node != nullptr) oracle_.check_end(*node);
@@ -275,6 +318,10 @@ Outcome Cluster::run() {
   outcome.marks["task start"] += log_.tasks().size();
   outcome.marks["submission repeated"] += client_->repeated();
   outcome.marks["submission refused"] += client_->refused();
+  for (const auto& [kind, count] : faults_.kinds()) outcome.marks["fault: " + kind] += count;
+  if (!targets_) return outcome;
+  outcome.unmet = targets_->excused();
+  for (const auto& [what, count] : targets_->counts()) outcome.marks[what] += count;
   return outcome;
 }
 

@@ -12,6 +12,7 @@
 
 #include "client.hpp"
 #include "cluster_node.hpp"
+#include "election.hpp"
 #include "librm/sim/agent_node.hpp"
 #include "librm/sim/disk.hpp"
 #include "librm/sim/faults.hpp"
@@ -20,6 +21,7 @@
 #include "librm/sim/world.hpp"
 #include "oracle.hpp"
 #include "scenario.hpp"
+#include "targets.hpp"
 
 namespace rm_sim {
 
@@ -30,12 +32,14 @@ struct Outcome {
   librm::Duration healing;  ///< from the end of trouble until rest
   std::uint64_t steps = 0;
   std::map<std::string, std::uint64_t> marks;
+  std::vector<std::string> unmet;  ///< targets that were excused, and why
 };
 
-/// Two machines for masters share one journal; each agent has a machine of its own.
+/// Two machines for masters share one journal; each agent has a machine of its own. Or candidates
+/// run on the agents' machines, and the journal on one that all of them always reach.
 class Cluster {
  public:
-  Cluster(std::uint64_t seed, std::FILE* trace);
+  Cluster(const Scenario& scenario, std::uint64_t seed, std::FILE* trace);
   Outcome run();
 
  private:
@@ -51,14 +55,16 @@ class Cluster {
   };
 
   void build_masters();
+  void build_master(librm::sim::Host& host);
   void build_agents();
   void build_frameworks();
   void take(const batch::BatchOutput& output);
-  librm::sim::TaskBehaviour draw_behaviour(librm::Prng& random) const;
+  librm::sim::TaskBehaviour draw_behaviour(librm::Prng& random,
+                                           const librm::TaskStart& start) const;
 
   // What people and init systems do.
   ClusterNode* leader() const;
-  librm::sim::Node* find_master();
+  librm::sim::Node* find_master(const librm::sim::Host& from);
   ClusterNode* find_front_end();
   void ensure_leader();
   void supervise();
@@ -73,6 +79,15 @@ class Cluster {
   void change_reservation(ClusterNode& node);
   void end_roles(ClusterNode& node);
   void repeat(librm::Duration mean, void (Cluster::*action)());
+
+  // What the scenario wants done to it.
+  void plan(const Deed& deed);
+  void perform(const Deed& deed);
+  void part(const Deed& deed);
+  Agent& pick_agent(const Deed& deed);
+  librm::sim::Node* pick_process(const Deed& deed);
+  librm::sim::Host& pick_host(const Deed& deed);
+  std::vector<librm::sim::Host*> machines() const;
 
   void heal();
   /// Empty where nothing is left to do; else the first thing that is.
@@ -93,7 +108,9 @@ class Cluster {
   std::vector<ClusterNode*> masters_;
   std::deque<Agent> agents_;
   std::deque<Framework> frameworks_;
+  std::unique_ptr<Election> election_;  ///< among candidates on the agents' hosts
   std::unique_ptr<Client> client_;
+  std::unique_ptr<Targets> targets_;
   std::vector<librm::AgentId> given_up_;
   std::uint64_t windows_planned_ = 0;
   bool trouble_ = true;

@@ -66,6 +66,7 @@ std::string Cluster::unfinished() const {
   ClusterNode* node = leader();
   if (node == nullptr) return "nobody leads";
   if (!client_->done()) return "a submission is not answered";
+  if (targets_ && !targets_->done()) return "a schedule is not answered";
   for (const auto& [id, job] : node->core().batch().jobs()) {
     if (is_terminal(job.state)) continue;
     std::string text = "job " + std::to_string(id) + " is " + batch::to_string(job.state);

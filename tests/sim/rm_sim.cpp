@@ -25,15 +25,18 @@ struct Options {
   bool trace = false;
   bool verbose = false;
   bool go_on = false;
+  bool chronos = false;
 };
 
 constexpr std::string_view usage =
     "rm-sim [--seeds N] [--first N] [--twice-every N] [--verbose] [--go-on]\n"
-    "rm-sim --seed N [--trace]\n"
+    "rm-sim --chronos [--seeds N] [--first N] ...\n"
+    "rm-sim [--chronos] --seed N [--trace]\n"
     "\n"
     "Each seed is another cluster, workload and set of faults. Exit code 1 where one fails.\n"
     "  --seeds N        how many (300), beginning with --first (1)\n"
     "  --twice-every N  runs every Nth seed twice and compares (0: none)\n"
+    "  --chronos        schedules on five hosts, each run of which must be in time\n"
     "  --go-on          does not stop at the tenth failure\n"
     "  --verbose        one line a seed\n"
     "  --seed N         this one alone; --trace prints what happens in it\n";
@@ -41,9 +44,11 @@ constexpr std::string_view usage =
 // For the handler of a failed check, which ends the process: which seed was it?
 volatile std::uint64_t current_seed = 0;
 
+volatile bool current_chronos = false;
+
 void replay_line(char* text, std::size_t size, std::uint64_t seed) {
-  std::snprintf(text, size, "  replay: rm-sim --seed %llu --trace\n",
-                static_cast<unsigned long long>(seed));
+  std::snprintf(text, size, "  replay: rm-sim %s--seed %llu --trace\n",
+                current_chronos ? "--chronos " : "", static_cast<unsigned long long>(seed));
 }
 
 extern "C" void on_crash(int signal) {
@@ -80,6 +85,8 @@ bool parse(int argc, char** argv, Options& options) {
       options.trace = true;
     } else if (flag == "--verbose") {
       options.verbose = true;
+    } else if (flag == "--chronos") {
+      options.chronos = true;
     } else if (flag == "--go-on") {
       options.go_on = true;
     } else {
@@ -90,28 +97,36 @@ bool parse(int argc, char** argv, Options& options) {
   return true;
 }
 
-Outcome run_seed(std::uint64_t seed, bool trace) {
+Scenario scenario_of(std::uint64_t seed, const Options& options) {
+  return options.chronos ? draw_chronos(seed) : draw_scenario(seed);
+}
+
+Outcome run_seed(std::uint64_t seed, const Options& options, bool trace) {
   current_seed = seed;
-  return Cluster(seed, trace ? stdout : nullptr).run();
+  current_chronos = options.chronos;
+  return Cluster(scenario_of(seed, options), seed, trace ? stdout : nullptr).run();
 }
 
 /// Adds to `sums`; false where the seed fails.
 bool try_seed(std::uint64_t seed, const Options& options, Outcome& sums) {
-  Outcome outcome = run_seed(seed, options.trace);
+  Outcome outcome = run_seed(seed, options, options.trace);
   if (options.twice_every > 0 && seed % options.twice_every == 0) {
-    const Outcome again = run_seed(seed, false);
+    const Outcome again = run_seed(seed, options, false);
     if (again.trace_hash != outcome.trace_hash) {
       outcome.violations.push_back("two runs differ: something is not deterministic");
     }
   }
   if (options.verbose || options.one) {
     std::printf("seed %llu: %s\n", static_cast<unsigned long long>(seed),
-                describe(draw_scenario(seed)).c_str());
+                describe(scenario_of(seed, options)).c_str());
     std::printf("  %lld s simulated, rest after %lld s, %llu steps, trace %016llx\n",
                 static_cast<long long>(librm::to_ms(outcome.time) / 1000),
                 static_cast<long long>(librm::to_ms(outcome.healing) / 1000),
                 static_cast<unsigned long long>(outcome.steps),
                 static_cast<unsigned long long>(outcome.trace_hash));
+  }
+  for (const std::string& line : outcome.unmet) {
+    if (options.verbose || options.one) std::printf("  %s\n", line.c_str());
   }
   sums.time = sums.time + outcome.time;
   sums.healing = std::max(sums.healing, outcome.healing);

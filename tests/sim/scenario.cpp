@@ -127,6 +127,70 @@ Scenario draw_scenario(std::uint64_t seed) {
   return scenario;
 }
 
+namespace {
+
+/// One whole cycle: a partition that heals, then the same with what else a process may suffer.
+void draw_chronos_deeds(Prng& random, Scenario& scenario) {
+  const auto deed = [&scenario](Deed::Kind kind, Duration at, Duration time) -> Deed& {
+    Deed& added = scenario.deeds.emplace_back();
+    added.kind = kind;
+    added.at = at;
+    added.time = time;
+    return added;
+  };
+  const auto span = [&random](std::int64_t low, std::int64_t high) {
+    return milliseconds(random.between(1000 * low, 1000 * high));
+  };
+  Duration at = span(30, 90);
+  Duration time = span(10, 200);
+  deed(Deed::Kind::partition, at, time).groups = {2, 3};
+  at = at + time + span(20, 60);
+  time = span(60, 200);
+  deed(Deed::Kind::partition, at, time).groups = {2, 3};
+  const bool kills = random.chance(2, 3);
+  const bool stalls = random.chance(2, 3);
+  const bool restarts = random.chance(2, 3);
+  const bool skews = random.chance(1, 2);
+  for (std::uint64_t i = 1 + random.below(6); i > 0; --i) {
+    const auto when = [&] { return at - seconds(20) + span(0, 60 + to_ms(time) / 1000); };
+    if (kills) deed(Deed::Kind::kill, when(), {}).target = Deed::Target::leader;
+    if (stalls) {
+      const bool leader = random.chance(1, 2);
+      deed(Deed::Kind::stall, when(), span(1, 30)).target =
+          leader ? Deed::Target::leader : Deed::Target::agent;
+    }
+    if (restarts) deed(Deed::Kind::restart, when(), span(1, 10)).target = Deed::Target::agent;
+  }
+  if (skews) {
+    Deed& skew = deed(Deed::Kind::skew, span(1, 300), span(20, 300));
+    skew.number = 1 + static_cast<std::uint32_t>(random.below(scenario.agents.size()));
+    skew.by = random.chance(1, 2) ? seconds(60) : seconds(-60);
+  }
+  scenario.trouble = at + time + seconds(60);
+}
+
+}  // namespace
+
+Scenario draw_chronos(std::uint64_t seed) {
+  Prng random(seed * 2 + 1);
+  Scenario scenario;
+  for (std::uint64_t i = 0; i < 5; ++i) scenario.agents.push_back(draw_agent(random, i));
+  for (Scenario::Agent& agent : scenario.agents) agent.drift_ppm /= 10;
+  MasterOptions& master = scenario.master;
+  master.heartbeat_interval = seconds(1);
+  master.agent_lease = seconds(3);
+  master.agent_unreachable_after = seconds(5);
+  master.agent_return_timeout = seconds(10);
+  scenario.disk.sync_max = milliseconds(random.between(1, 60));
+  scenario.faults.network.delay_max = milliseconds(random.between(1, 50));
+  scenario.jobs = 0;
+  scenario.candidates = 5;
+  scenario.reconnect_max = seconds(2);
+  scenario.targeted_schedules = 5 + static_cast<std::uint32_t>(random.below(16));
+  draw_chronos_deeds(random, scenario);
+  return scenario;
+}
+
 std::string describe(const Scenario& s) {
   const auto part = [](const char* name, Duration d) {
     return d > Duration{} ? std::string(" ") + name + "/" + std::to_string(to_ms(d) / 1000) + "s"

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,20 @@
 #include "librm/sim/faults.hpp"
 
 namespace rm_sim {
+
+/// Something that is done to the cluster during the trouble: once, or again and again.
+struct Deed {
+  enum class Kind { partition, kill, stall, restart, skew, power_off, depose };
+  enum class Target { any, leader, agent, host };
+  Kind kind = Kind::partition;
+  Target target = Target::any;
+  std::uint32_t number = 0;           ///< of the host or agent, from 1; 0: one that is drawn
+  std::vector<std::uint32_t> groups;  ///< sizes; who is in which is drawn
+  std::optional<librm::Duration> at;  ///< since the start; where it is missing, it is drawn
+  librm::Duration every;              ///< mean time between two; 0: once
+  librm::Duration time;               ///< how long it lasts; 0: for good
+  librm::Duration by;                 ///< of a clock
+};
 
 struct Scenario {
   struct Agent {
@@ -46,9 +61,17 @@ struct Scenario {
   std::uint32_t answer_lost_percent = 0;
   std::uint32_t crash_in_spawn_ppm = 0;
   bool unreliable_shepherds = false;
+  /// Masters on the first agents' hosts, by an ensemble's election; 0: two on hosts of their own.
+  std::uint32_t candidates = 0;
+  librm::Duration session = librm::seconds(4);         ///< of a candidate at the ensemble
+  librm::Duration reconnect_max = librm::seconds(10);  ///< of agents
+  std::uint32_t targeted_schedules = 0;                ///< see targets.hpp
+  std::vector<Deed> deeds;
 };
 
 Scenario draw_scenario(std::uint64_t seed);
+/// Five hosts with candidate, agent and front end each, on which schedules must meet their targets.
+Scenario draw_chronos(std::uint64_t seed);
 
 /// One line for people.
 std::string describe(const Scenario& scenario);

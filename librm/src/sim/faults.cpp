@@ -17,22 +17,22 @@ void Faults::add_host(Host& host, std::function<void()> restart) {
 void Faults::start() {
   active_ = true;
   world_.network().set_options(rates_.network);
-  repeat(rates_.process_crash, &Faults::crash_process);
-  repeat(rates_.host_crash, &Faults::crash_host);
-  repeat(rates_.stall, &Faults::stall);
-  repeat(rates_.partition, &Faults::partition);
-  repeat(rates_.clog, &Faults::clog);
-  repeat(rates_.wall_step, &Faults::step_wall);
+  repeat("process crash", rates_.process_crash, &Faults::crash_process);
+  repeat("host crash", rates_.host_crash, &Faults::crash_host);
+  repeat("stall", rates_.stall, &Faults::stall);
+  repeat("partition", rates_.partition, &Faults::partition);
+  repeat("clog", rates_.clog, &Faults::clog);
+  repeat("clock step", rates_.wall_step, &Faults::step_wall);
 }
 
 /// Uniform in (0, 2 * mean]: as bursty as needed, and bounded.
-void Faults::repeat(Duration mean, void (Faults::*fault)()) {
+void Faults::repeat(const char* kind, Duration mean, void (Faults::*fault)()) {
   if (mean <= Duration{}) return;
-  world_.after(world_.draw(milliseconds(1), mean * 2), [this, mean, fault] {
+  world_.after(world_.draw(milliseconds(1), mean * 2), [this, kind, mean, fault] {
     if (!active_) return;
-    ++count_;
+    counted(kind);
     (this->*fault)();
-    repeat(mean, fault);
+    repeat(kind, mean, fault);
   });
 }
 

@@ -38,6 +38,8 @@ void Node::stall(Duration time) {
   trace("stalls for " + std::to_string(to_ms(time)) + " ms");
 }
 
+bool Node::stalled() const { return stalled_until_ > world_.now(); }
+
 void Node::after(Duration delay, std::function<void()> action) {
   world_.after(delay, [this, life = life_, action = std::move(action)] {
     if (running_ && life == life_) action();

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
+#include <string>
 #include <vector>
 
 #include "librm/base/time.hpp"
@@ -45,6 +47,12 @@ class Faults {
   void stop();
   bool active() const { return active_; }
   std::uint64_t count() const { return count_; }
+  const std::map<std::string, std::uint64_t>& kinds() const { return kinds_; }
+  /// One that somebody else did counts, too.
+  void counted(const std::string& kind) {
+    ++count_;
+    ++kinds_[kind];
+  }
 
  private:
   struct Process {
@@ -56,7 +64,7 @@ class Faults {
     std::function<void()> restart;
   };
 
-  void repeat(Duration mean, void (Faults::*fault)());
+  void repeat(const char* kind, Duration mean, void (Faults::*fault)());
   void crash_process();
   void crash_host();
   void stall();
@@ -71,6 +79,7 @@ class Faults {
   std::vector<Host*> cables_;
   bool active_ = false;
   std::uint64_t count_ = 0;
+  std::map<std::string, std::uint64_t> kinds_;
 };
 
 }  // namespace librm::sim

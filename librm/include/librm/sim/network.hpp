@@ -62,6 +62,7 @@ class Network {
   /// Nothing passes from one host to the other until unblock(); the other way is not touched.
   void block(Host& from, Host& to);
   void unblock(Host& from, Host& to);
+  bool passes(const Host& from, const Host& to) const { return !blocks_.contains({&from, &to}); }
   /// Everything on the way between two hosts takes so much longer.
   void clog(Host& from, Host& to, Duration extra);
   /// No blocks, no clogs, no losses.

@@ -35,6 +35,7 @@ class Node {
   void crash();
   /// The process gets no processor for so long; the world goes on.
   void stall(Duration time);
+  bool stalled() const;
 
   /// Of the leader that this process is; 0 where it is none.
   virtual Epoch epoch() const { return 0; }
