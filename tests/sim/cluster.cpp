@@ -46,6 +46,7 @@ void Cluster::build_masters() {
   journal_ = std::make_unique<sim::Disk>(world_, "journal", scenario_.disk);
   journal_->on_commit([this](Lsn, const RecordEntry& entry) {
     oracle_.on_commit(entry);
+    if (++leader_commits_ == scenario_.crash_leader_at) crash_soon(leader());
     if (targets_) targets_->on_commit(entry);
   });
   for (std::uint32_t i = 1; i <= scenario_.candidates; ++i) {
@@ -125,6 +126,7 @@ void Cluster::build_agents() {
         [this, host = agent.host] { return find_master(*host); });
     agent.disk->on_commit([this, node = agent.node](Lsn, const RecordEntry& entry) {
       oracle_.on_agent_commit(*node, entry);
+      if (++agent_commits_ == scenario_.crash_agent_at) crash_soon(node);
     });
     faults_.add_process(*agent.node);
     // Its agent starts it again.
@@ -159,6 +161,17 @@ void Cluster::build_frameworks() {
     faults_.add_process(*framework.node);
     faults_.add_to_network(host);
   }
+}
+
+/// Once its record is durable, before it hears of it.
+void Cluster::crash_soon(sim::Node* node) {
+  if (node == nullptr) return;
+  faults_.counted("crash at a write");
+  world_.after(Duration{}, [this, node] {
+    node->crash();
+    if (dynamic_cast<ClusterNode*>(node) != nullptr) return;
+    world_.after(world_.draw(milliseconds(10), seconds(5)), [node] { node->start(); });
+  });
 }
 
 // --- people and init systems ---
@@ -269,6 +282,7 @@ void Cluster::supervise() {
 
 void Cluster::heal() {
   world_.trace("people", "all is repaired");
+  world_.set_rare(false);
   trouble_ = false;
   client_->heal();
   for (ClusterNode* master : masters_) {
@@ -289,6 +303,7 @@ Outcome Cluster::run() {
     world_.after(world_.draw_skewed(Duration{}, seconds(5)), [&agent] { agent.node->start(); });
   }
   for (Framework& framework : frameworks_) framework.node->start();
+  world_.set_rare(scenario_.rare_branches);
   client_->start();
   if (targets_) targets_->start();
   for (const Deed& deed : scenario_.deeds) plan(deed);
@@ -300,7 +315,7 @@ Outcome Cluster::run() {
   repeat(scenario_.roles, &Cluster::change_roles);
   supervise();
   world_.run_until(world_.now() + scenario_.trouble);
-  if (world_.violations().empty()) heal();
+  if (world_.violations().empty() && (!scenario_.heal_group_first || heal_group())) heal();
   if (targets_ && world_.run_until(world_.now() + last_targets)) targets_->check_end();
   if (come_to_rest()) {
     stay_at_rest();
@@ -312,12 +327,15 @@ Outcome Cluster::run() {
   outcome.time = world_.now() - Instant{};
   outcome.healing = healing_;
   outcome.steps = world_.steps();
+  outcome.leader_commits = leader_commits_;
+  outcome.agent_commits = agent_commits_;
   outcome.marks = oracle_.marks();
   outcome.marks["fault"] += faults_.count();
   outcome.marks["frame"] += world_.network().frames();
   outcome.marks["task start"] += log_.tasks().size();
   outcome.marks["submission repeated"] += client_->repeated();
   outcome.marks["submission refused"] += client_->refused();
+  for (const auto& [branch, count] : world_.rare()) outcome.marks["rare: " + branch] += count;
   for (const auto& [kind, count] : faults_.kinds()) outcome.marks["fault: " + kind] += count;
   if (!targets_) return outcome;
   outcome.unmet = targets_->excused();

@@ -32,6 +32,8 @@ struct Outcome {
   librm::Duration healing;  ///< from the end of trouble until rest
   std::uint64_t steps = 0;
   std::map<std::string, std::uint64_t> marks;
+  std::uint64_t leader_commits = 0;
+  std::uint64_t agent_commits = 0;
   std::vector<std::string> unmet;  ///< targets that were excused, and why
 };
 
@@ -63,6 +65,7 @@ class Cluster {
                                            const librm::TaskStart& start) const;
 
   // What people and init systems do.
+  void crash_soon(librm::sim::Node* node);
   ClusterNode* leader() const;
   librm::sim::Node* find_master(const librm::sim::Host& from);
   ClusterNode* find_front_end();
@@ -90,6 +93,8 @@ class Cluster {
   std::vector<librm::sim::Host*> machines() const;
 
   void heal();
+  bool heal_group();
+  std::string unconverged(const std::vector<const Agent*>& group) const;
   /// Empty where nothing is left to do; else the first thing that is.
   std::string unfinished() const;
   std::string unfinished_agent(const Agent& agent) const;
@@ -113,6 +118,8 @@ class Cluster {
   std::unique_ptr<Targets> targets_;
   std::vector<librm::AgentId> given_up_;
   std::uint64_t windows_planned_ = 0;
+  std::uint64_t leader_commits_ = 0;
+  std::uint64_t agent_commits_ = 0;
   bool trouble_ = true;
   librm::Instant healed_at_;
   librm::Duration healing_;

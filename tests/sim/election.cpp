@@ -81,9 +81,9 @@ void Election::tick() {
       life_ = candidates_[next]->life();
     }
   }
-  for (const ClusterNode* each : candidates_) {
-    if (!reaches_most(each->host())) continue;
-    known_[each->host().number()] = holder_ == none ? nullptr : candidates_[holder_];
+  for (const auto& host : world_.hosts()) {
+    if (!reaches_most(*host)) continue;
+    known_[host->number()] = holder_ == none ? nullptr : candidates_[holder_];
   }
 }
 

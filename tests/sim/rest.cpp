@@ -5,6 +5,7 @@
 #include "cluster.hpp"
 #include "librm/alloc/allocator.hpp"
 #include "librm/sim/host.hpp"
+#include "librm/sim/network.hpp"
 
 namespace rm_sim {
 
@@ -17,6 +18,7 @@ namespace {
 constexpr Duration rest_within = seconds(4 * 3600);
 constexpr Duration rest_check_interval = seconds(2);
 constexpr Duration quiet_time = seconds(60);
+constexpr Duration group_converges_within = seconds(1800);
 
 }  // namespace
 
@@ -109,6 +111,81 @@ void Cluster::release_held() {
   for (const auto& [id, job] : node->core().batch().jobs()) {
     if (job.state == batch::JobState::held && !job.cancel_requested) client_->cancel(id);
   }
+}
+
+/// What a group that is whole owes while all others are broken.
+std::string Cluster::unconverged(const std::vector<const Agent*>& group) const {
+  const ClusterNode* node = leader();
+  if (node == nullptr) return "nobody leads";
+  for (const Agent* agent : group) {
+    const std::string& name = agent->node->name();
+    if (!agent->node->running()) return name + " does not run";
+    if (!agent->node->core().registered()) return name + " is not registered";
+    if (agent->node->master() != node) return name + " has another master";
+  }
+  const auto& jobs = node->core().batch().jobs();
+  const auto probe = std::find_if(jobs.begin(), jobs.end(),
+                                  [](const auto& job) { return job.second.spec.name == "probe"; });
+  if (probe == jobs.end()) return "a job is not accepted";
+  if (is_terminal(probe->second.state)) return "";
+  return "a job is " + std::string(batch::to_string(probe->second.state)) + ": " +
+         node->core().batch().why(probe->second, node->host().now()).summary;
+}
+
+/// Most machines are repaired, the rest has no power or no cable: the former must work together,
+/// that is, agree on a leader and run a job. False where they do not.
+bool Cluster::heal_group() {
+  world_.set_rare(false);
+  trouble_ = false;
+  journal_->repair();
+  faults_.stop();
+  ensure_leader();
+  healed_at_ = world_.now();
+  std::vector<const Agent*> group;
+  std::vector<Agent*> rest;
+  for (Agent& agent : agents_) {
+    const bool enough = group.size() * 2 > agents_.size();
+    if (enough && world_.random().chance(1, 2)) {
+      rest.push_back(&agent);
+    } else {
+      group.push_back(&agent);
+    }
+  }
+  for (Agent* broken : rest) {
+    if (world_.random().chance(1, 2)) {
+      broken->host->crash();
+      continue;
+    }
+    for (sim::Host* other : machines()) {
+      if (other == broken->host) continue;
+      world_.network().block(*broken->host, *other);
+      world_.network().block(*other, *broken->host);
+    }
+  }
+  oracle_.mark(rest.empty() ? "all healed at once" : "group healed first");
+  world_.trace("people", std::to_string(group.size()) + " agents are repaired, " +
+                             std::to_string(rest.size()) + " are not");
+  const Instant limit = world_.now() + group_converges_within;
+  std::string wrong;
+  do {
+    // The same key each time: whoever leads accepts it once.
+    if (ClusterNode* node = leader(); node != nullptr && world_.now() > healed_at_ + seconds(60)) {
+      batch::JobSpec probe;
+      probe.name = "probe";
+      probe.command.value = "sleep-ms 100";
+      probe.priority = 1'000'000;
+      probe.lost = batch::LostPolicy::rerun;
+      probe.request.amounts["cpus"] = Amount{500};
+      probe.request.amounts["mem"] = Amount::units(64);
+      node->post_batch(batch::SubmitJobs{0, {probe}, "probe", false});
+    }
+    if (!world_.run_until(world_.now() + rest_check_interval)) return false;
+    wrong = unconverged(group);
+  } while (!wrong.empty() && world_.now() < limit);
+  if (wrong.empty()) return true;
+  world_.violation("a healed group does not work within " +
+                   std::to_string(to_ms(group_converges_within) / 1000) + " s: " + wrong);
+  return false;
 }
 
 bool Cluster::come_to_rest() {

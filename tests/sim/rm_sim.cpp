@@ -6,12 +6,15 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
+#include <sstream>
 #include <string>
 #include <string_view>
 
 #include <unistd.h>
 
 #include "cluster.hpp"
+#include "scenario_file.hpp"
 
 namespace {
 
@@ -26,17 +29,27 @@ struct Options {
   bool verbose = false;
   bool go_on = false;
   bool chronos = false;
+  std::string scenario;       ///< path; empty: none
+  std::string scenario_text;  ///< of that file
+  std::uint64_t crash_at_write = 0;
+  std::uint64_t crash_leader_at = 0;
+  std::uint64_t crash_agent_at = 0;
 };
 
 constexpr std::string_view usage =
     "rm-sim [--seeds N] [--first N] [--twice-every N] [--verbose] [--go-on]\n"
-    "rm-sim --chronos [--seeds N] [--first N] ...\n"
-    "rm-sim [--chronos] --seed N [--trace]\n"
+    "rm-sim --chronos ..., rm-sim --scenario FILE ...\n"
+    "rm-sim ... --seed N [--trace]\n"
     "\n"
     "Each seed is another cluster, workload and set of faults. Exit code 1 where one fails.\n"
     "  --seeds N        how many (300), beginning with --first (1)\n"
     "  --twice-every N  runs every Nth seed twice and compares (0: none)\n"
     "  --chronos        schedules on five hosts, each run of which must be in time\n"
+    "  --scenario FILE  what the file says, other seeds for the rest; README.md has the language\n"
+    "  --crash-at-write N  runs each seed N times more with a crash of the leader, and N times "
+    "with\n"
+    "                   one of an agent, at writes evenly spread; --crash-leader-at and\n"
+    "                   --crash-agent-at K are one of these runs\n"
     "  --go-on          does not stop at the tenth failure\n"
     "  --verbose        one line a seed\n"
     "  --seed N         this one alone; --trace prints what happens in it\n";
@@ -44,15 +57,28 @@ constexpr std::string_view usage =
 // For the handler of a failed check, which ends the process: which seed was it?
 volatile std::uint64_t current_seed = 0;
 
-volatile bool current_chronos = false;
+char current_flags[400] = "";
 
 void replay_line(char* text, std::size_t size, std::uint64_t seed) {
-  std::snprintf(text, size, "  replay: rm-sim %s--seed %llu --trace\n",
-                current_chronos ? "--chronos " : "", static_cast<unsigned long long>(seed));
+  std::snprintf(text, size, "  replay: rm-sim %s--seed %llu --trace\n", current_flags,
+                static_cast<unsigned long long>(seed));
+}
+
+void set_flags(const Options& options) {
+  std::string flags;
+  if (options.chronos) flags += "--chronos ";
+  if (!options.scenario.empty()) flags += "--scenario " + options.scenario + " ";
+  if (options.crash_leader_at > 0) {
+    flags += "--crash-leader-at " + std::to_string(options.crash_leader_at) + " ";
+  }
+  if (options.crash_agent_at > 0) {
+    flags += "--crash-agent-at " + std::to_string(options.crash_agent_at) + " ";
+  }
+  std::snprintf(current_flags, sizeof current_flags, "%s", flags.c_str());
 }
 
 extern "C" void on_crash(int signal) {
-  char text[160];
+  char text[500];
   std::snprintf(text, sizeof text, "seed %llu: ended by signal %d\n",
                 static_cast<unsigned long long>(current_seed), signal);
   (void)!write(STDOUT_FILENO, text, std::strlen(text));
@@ -85,6 +111,14 @@ bool parse(int argc, char** argv, Options& options) {
       options.trace = true;
     } else if (flag == "--verbose") {
       options.verbose = true;
+    } else if (flag == "--scenario" && i + 1 < argc) {
+      options.scenario = argv[++i];
+    } else if (flag == "--crash-at-write") {
+      good = number(options.crash_at_write);
+    } else if (flag == "--crash-leader-at") {
+      good = number(options.crash_leader_at);
+    } else if (flag == "--crash-agent-at") {
+      good = number(options.crash_agent_at);
     } else if (flag == "--chronos") {
       options.chronos = true;
     } else if (flag == "--go-on") {
@@ -98,12 +132,16 @@ bool parse(int argc, char** argv, Options& options) {
 }
 
 Scenario scenario_of(std::uint64_t seed, const Options& options) {
-  return options.chronos ? draw_chronos(seed) : draw_scenario(seed);
+  Scenario scenario = options.chronos ? draw_chronos(seed) : draw_scenario(seed);
+  if (!options.scenario.empty()) scenario = parse_scenario(options.scenario_text, seed).value();
+  scenario.crash_leader_at = options.crash_leader_at;
+  scenario.crash_agent_at = options.crash_agent_at;
+  return scenario;
 }
 
 Outcome run_seed(std::uint64_t seed, const Options& options, bool trace) {
   current_seed = seed;
-  current_chronos = options.chronos;
+  set_flags(options);
   return Cluster(scenario_of(seed, options), seed, trace ? stdout : nullptr).run();
 }
 
@@ -131,15 +169,50 @@ bool try_seed(std::uint64_t seed, const Options& options, Outcome& sums) {
   sums.time = sums.time + outcome.time;
   sums.healing = std::max(sums.healing, outcome.healing);
   sums.steps += outcome.steps;
+  sums.leader_commits = outcome.leader_commits;
+  sums.agent_commits = outcome.agent_commits;
   for (const auto& [mark, count] : outcome.marks) sums.marks[mark] += count;
   if (outcome.violations.empty()) return true;
-  char replay[80];
+  char replay[500];
   replay_line(replay, sizeof replay, seed);
   std::printf("seed %llu FAILS after %.3f s: %s\n%s", static_cast<unsigned long long>(seed),
               static_cast<double>(outcome.time.ns) / 1e9, outcome.violations.front().c_str(),
               replay);
   std::fflush(stdout);
   return false;
+}
+
+/// Reads it into the options; false, and a line that says why, where it cannot be used.
+bool read_scenario(Options& options) {
+  std::ifstream file(options.scenario);
+  std::ostringstream text;
+  text << file.rdbuf();
+  if (!file) {
+    std::fprintf(stderr, "%s: cannot be read\n", options.scenario.c_str());
+    return false;
+  }
+  options.scenario_text = text.str();
+  const auto parsed = parse_scenario(options.scenario_text, 1);
+  if (parsed) return true;
+  std::fprintf(stderr, "%s: %s\n", options.scenario.c_str(), parsed.error().message.c_str());
+  return false;
+}
+
+/// The same seed again and again, with one crash at the first, the second... write: at all of them,
+/// or at so many, evenly spread. How many runs failed.
+std::uint64_t crash_at_writes(std::uint64_t seed, Options options, Outcome& sums) {
+  std::uint64_t failures = try_seed(seed, options, sums) ? 0 : 1;
+  const std::uint64_t commits[] = {sums.leader_commits, sums.agent_commits};
+  for (int who = 0; who < 2; ++who) {
+    const std::uint64_t count = std::min(options.crash_at_write, commits[who]);
+    for (std::uint64_t i = 1; i <= count && failures < 10; ++i) {
+      const std::uint64_t at = commits[who] * i / count;
+      options.crash_leader_at = who == 0 ? at : 0;
+      options.crash_agent_at = who == 1 ? at : 0;
+      if (!try_seed(seed, options, sums)) ++failures;
+    }
+  }
+  return failures;
 }
 
 }  // namespace
@@ -150,6 +223,7 @@ int main(int argc, char** argv) {
     std::fputs(usage.data(), stderr);
     return 2;
   }
+  if (!options.scenario.empty() && !read_scenario(options)) return 2;
   std::signal(SIGABRT, on_crash);
   std::signal(SIGSEGV, on_crash);
   const auto began = std::chrono::steady_clock::now();
@@ -157,7 +231,11 @@ int main(int argc, char** argv) {
   std::uint64_t failures = 0;
   std::uint64_t done = 0;
   while (done < options.seeds && (options.go_on || failures < 10)) {
-    if (!try_seed(options.first + done, options, sums)) ++failures;
+    if (options.crash_at_write > 0) {
+      failures += crash_at_writes(options.first + done, options, sums);
+    } else if (!try_seed(options.first + done, options, sums)) {
+      ++failures;
+    }
     ++done;
   }
   if (!options.one) {

@@ -124,6 +124,9 @@ Scenario draw_scenario(std::uint64_t seed) {
     scenario.reserve_every = 1 + static_cast<std::uint32_t>(random.below(4));
   }
   if (scenario.frameworks > 0 && random.chance(2, 3)) draw_gangs(random, scenario);
+  if (random.chance(1, 3)) scenario.faults.swizzle = seconds(random.between(10, 60));
+  scenario.rare_branches = random.chance(1, 2);
+  scenario.heal_group_first = random.chance(1, 3);
   return scenario;
 }
 
@@ -171,6 +174,23 @@ void draw_chronos_deeds(Prng& random, Scenario& scenario) {
 
 }  // namespace
 
+Scenario draw_calm(std::uint64_t seed) {
+  Prng random(seed * 2 + 1);
+  Scenario scenario;
+  for (std::uint64_t i = 0; i < 50; ++i) scenario.agents.push_back(draw_agent(random, i));
+  scenario.master = draw_master(random);
+  scenario.disk.sync_max = milliseconds(random.between(1, 60));
+  scenario.faults.network.delay_max = milliseconds(random.between(1, 50));
+  scenario.trouble = seconds(60);
+  scenario.jobs = 20;
+  scenario.framework_failover = seconds(3600);
+  scenario.task_runs_max = seconds(20);
+  scenario.reconnect_max = seconds(2);
+  scenario.fails_percent = static_cast<std::uint32_t>(random.below(30));
+  scenario.cancel_percent = static_cast<std::uint32_t>(random.below(20));
+  return scenario;
+}
+
 Scenario draw_chronos(std::uint64_t seed) {
   Prng random(seed * 2 + 1);
   Scenario scenario;
@@ -201,13 +221,16 @@ std::string describe(const Scenario& s) {
                      std::to_string(to_ms(s.trouble) / 1000) + " s of trouble:";
   text += part("process", s.faults.process_crash) + part("host", s.faults.host_crash) +
           part("stall", s.faults.stall) + part("partition", s.faults.partition) +
-          part("clog", s.faults.clog) + part("clock", s.faults.wall_step) +
-          part("failover", s.failover) + part("gone", s.agent_gone) + part("disk", s.disk_failure) +
+          part("clog", s.faults.clog) + part("swizzle", s.faults.swizzle) +
+          part("clock", s.faults.wall_step) + part("failover", s.failover) +
+          part("gone", s.agent_gone) + part("disk", s.disk_failure) +
           part("maintenance", s.maintenance) + part("roles", s.roles) +
           part("release", s.release_after);
   if (s.gangs > 0) {
     text += " gangs/" + std::to_string(s.gangs) + "x" + std::to_string(s.gang.count_min);
   }
+  if (s.rare_branches) text += " rare";
+  if (s.heal_group_first) text += " group";
   const sim::NetworkOptions& net = s.faults.network;
   return text + " loss/dup/reorder/corrupt/reset " + std::to_string(net.loss_ppm) + "/" +
          std::to_string(net.duplicate_ppm) + "/" + std::to_string(net.reorder_ppm) + "/" +

@@ -67,9 +67,15 @@ struct Scenario {
   librm::Duration reconnect_max = librm::seconds(10);  ///< of agents
   std::uint32_t targeted_schedules = 0;                ///< see targets.hpp
   std::vector<Deed> deeds;
+  bool rare_branches = false;  ///< in the ports
+  bool heal_group_first = false;
+  std::uint64_t crash_leader_at = 0;  ///< its k-th durable record; 0: never
+  std::uint64_t crash_agent_at = 0;   ///< as well, of all agents together
 };
 
 Scenario draw_scenario(std::uint64_t seed);
+/// As many agents as there ever are, jobs, and nothing that goes wrong.
+Scenario draw_calm(std::uint64_t seed);
 /// Five hosts with candidate, agent and front end each, on which schedules must meet their targets.
 Scenario draw_chronos(std::uint64_t seed);
 

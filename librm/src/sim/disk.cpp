@@ -56,7 +56,8 @@ void Disk::start_sync() {
   const std::size_t batches = waiting_.size();
   const bool full = std::any_of(waiting_.begin(), waiting_.end(),
                                 [](const Batch& batch) { return batch.sync == Sync::full; });
-  const Duration delay = full ? world_.draw_skewed(options_.sync_min, options_.sync_max)
+  const Duration sync_max = world_.rarely("slow sync") ? seconds(3) : options_.sync_max;
+  const Duration delay = full ? world_.draw_skewed(options_.sync_min, sync_max)
                               : world_.draw_skewed(Duration{}, options_.cached_max);
   world_.after(delay, [this, batches, generation = sync_generation_] {
     if (generation == sync_generation_) finish_sync(batches);

@@ -22,6 +22,7 @@ void Faults::start() {
   repeat("stall", rates_.stall, &Faults::stall);
   repeat("partition", rates_.partition, &Faults::partition);
   repeat("clog", rates_.clog, &Faults::clog);
+  repeat("swizzle", rates_.swizzle, &Faults::swizzle);
   repeat("clock step", rates_.wall_step, &Faults::step_wall);
 }
 
@@ -108,6 +109,42 @@ void Faults::clog() {
   world_.after(world_.draw(seconds(1), rates_.partition_max), [this, &from, &to] {
     if (active_) world_.network().clog(from, to, Duration{});
   });
+}
+
+/// Some hosts become slow to all others, one by one, and are released in another order.
+void Faults::swizzle() {
+  std::vector<Host*> order;
+  for (Host* host : cables_) {
+    if (world_.random().chance(1, 2)) order.push_back(host);
+  }
+  const auto shuffle = [&] {
+    for (std::size_t i = order.size(); i > 1; --i) {
+      std::swap(order[i - 1], order[world_.random().below(i)]);
+    }
+  };
+  Duration at;
+  const auto next = [&] { return at = at + world_.draw_skewed(milliseconds(10), seconds(5)); };
+  shuffle();
+  for (Host* host : order) {
+    const Duration extra = world_.draw_skewed(milliseconds(100), seconds(10));
+    world_.after(next(), [this, host, extra] {
+      if (active_) clog_host(*host, extra);
+    });
+  }
+  shuffle();
+  for (Host* host : order) {
+    world_.after(next(), [this, host] {
+      if (active_) clog_host(*host, Duration{});
+    });
+  }
+}
+
+void Faults::clog_host(Host& host, Duration extra) {
+  for (Host* other : cables_) {
+    if (other == &host) continue;
+    world_.network().clog(host, *other, extra);
+    world_.network().clog(*other, host, extra);
+  }
 }
 
 void Faults::step_wall() {

@@ -36,7 +36,9 @@ void Network::connect(Node& from, Node& to, Connected done) {
   const Duration time = passes ? world_.draw_skewed(options_.delay_min, options_.delay_max) * 2
                                : options_.connect_timeout;
   from.after(time, [this, &from, &to, passes, done = std::move(done)] {
-    if (!passes || !to.running()) return done(std::nullopt);
+    if (!passes || !to.running() || world_.rarely("refused connection")) {
+      return done(std::nullopt);
+    }
     auto connection = std::make_shared<Connection>();
     Node* nodes[2] = {&from, &to};
     for (int i = 0; i < 2; ++i) {
@@ -83,6 +85,11 @@ void Network::send(Node& from, ConnectionId id, const Message& message) {
   }
   if (random.chance(options_.duplicate_ppm, million)) transmit(connection, side, bytes, true);
   const bool in_order = !random.chance(options_.reorder_ppm, million);
+  if (in_order && bytes.size() > 1 && world_.rarely("frame in two pieces")) {
+    const std::size_t at = 1 + random.below(bytes.size() - 1);
+    transmit(connection, side, bytes.substr(0, at), true);
+    bytes.erase(0, at);
+  }
   transmit(connection, side, std::move(bytes), in_order);
 }
 

@@ -224,7 +224,8 @@ void Shepherd::report_end(TaskEnd end) {
 
 void Shepherd::report_soon() {
   if (std::exchange(report_planned_, true)) return;
-  after(world().draw_skewed(microseconds(10), milliseconds(5)), [this] {
+  const Duration most = world().rarely("late news of tasks") ? seconds(3) : milliseconds(5);
+  after(world().draw_skewed(microseconds(10), most), [this] {
     report_planned_ = false;
     TaskProgress news;
     news.started = std::exchange(news_started_, {});

@@ -30,7 +30,8 @@ class World::Sink final : public TraceSink {
 };
 
 World::World(std::uint64_t seed)
-    : random_(seed),
+    : seed_(seed),
+      random_(seed),
       sink_(std::make_unique<Sink>(*this)),
       network_(std::make_unique<Network>(*this)) {}
 
@@ -44,6 +45,15 @@ Duration World::draw_skewed(Duration low, Duration high) {
   if (high <= low) return low;
   const std::int64_t width = (high.ns - low.ns) >> random_.below(8);
   return {low.ns + random_.between(0, width)};
+}
+
+bool World::rarely(std::string_view branch) {
+  if (!rare_on_) return false;
+  std::uint64_t hash = seed_;
+  for (const char c : branch) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
+  if (!Prng(hash).chance(1, 4) || !random_.chance(1, 20)) return false;
+  ++rare_[std::string(branch)];
+  return true;
 }
 
 void World::at(Instant time, Action action) {

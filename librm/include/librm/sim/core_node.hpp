@@ -96,7 +96,8 @@ class CoreNode : public Node {
   }
 
   void want_turn() {
-    on_loop(world().draw_skewed(microseconds(5), milliseconds(20)), [this] { turn(); });
+    const Duration most = world().rarely("slow turn") ? seconds(2) : milliseconds(20);
+    on_loop(world().draw_skewed(microseconds(5), most), [this] { turn(); });
   }
 
   void fail(Error error) {
@@ -114,6 +115,7 @@ class CoreNode : public Node {
     process_ = std::make_unique<Process>(make_core(), *this);
     replay(*process_->core, false);
     process_->driver.resume(disk_.last_lsn());
+    if (world().rarely("snapshot at the start")) compact();
     world().changed(*this);
   }
 
@@ -166,7 +168,9 @@ class CoreNode : public Node {
     if (when == wake_) return;
     wake_ = when;
     if (!when) return;
-    after(*when - world().now(), [this, when] {
+    Duration delay = *when - world().now();
+    if (world().rarely("late timer")) delay = delay + world().draw(milliseconds(1), seconds(1));
+    after(delay, [this, when] {
       if (wake_ != when) return;
       wake_.reset();
       post(Event(std::in_place_type<Tick>));

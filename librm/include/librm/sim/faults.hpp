@@ -22,6 +22,7 @@ struct FaultRates {
   Duration stall;
   Duration partition;
   Duration clog;
+  Duration swizzle;
   Duration wall_step;
   Duration down_max = seconds(20);        ///< of a process
   Duration host_down_max = seconds(120);  ///< of a host
@@ -70,6 +71,8 @@ class Faults {
   void stall();
   void partition();
   void clog();
+  void swizzle();
+  void clog_host(Host& host, Duration extra);
   void step_wall();
 
   World& world_;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -51,6 +52,13 @@ class World {
   Duration draw(Duration low, Duration high);
   /// In [low, high], mostly near `low`: delays have long tails.
   Duration draw_skewed(Duration low, Duration high);
+
+  /// For ports, never for cores: whether to do now what is allowed and seldom happens, as a sync
+  /// that takes long. In a world with rare branches a quarter of them are on, by the seed; those
+  /// say yes once in twenty. Count them by name in rare().
+  bool rarely(std::string_view branch);
+  void set_rare(bool on) { rare_on_ = on; }
+  const std::map<std::string, std::uint64_t, std::less<>>& rare() const { return rare_; }
 
   /// Events of one instant happen in the order in which they were asked for.
   void at(Instant time, Action action);
@@ -112,7 +120,10 @@ class World {
   };
   class Sink;
 
+  std::uint64_t seed_;
   Prng random_;
+  bool rare_on_ = false;
+  std::map<std::string, std::uint64_t, std::less<>> rare_;
   Instant now_;
   std::uint64_t sequence_ = 0;
   std::uint64_t steps_ = 0;
