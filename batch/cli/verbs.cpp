@@ -100,6 +100,8 @@ const std::vector<Verb>& verbs() {
        false, maintenance_verbs},
       {"role", "VERB [OPTIONS] ...", "shares the cluster out: weights and quotas of roles", "",
        nullptr, false, role_verbs},
+      {"journal", "VERB [OPTIONS] ...", "looks into the files of masters and agents", "", nullptr,
+       false, journal_verbs},
       {"top", "[OPTIONS]", "shows what is in use, and by which jobs; q ends it",
        "Counts of jobs and nodes, bars of what is held of processors and memory, and the running "
        "jobs "

@@ -96,6 +96,7 @@ struct MasterService::Impl {
     if (!made) return made;
     SqliteJournalOptions options;
     options.path = config.work_dir + "/master.db";
+    options.always_synced = true;
     Result<std::unique_ptr<SqliteJournal>> opened = SqliteJournal::open(options);
     if (!opened && opened.error().code == ErrorCode::already_exists) {
       return fail(ErrorCode::already_exists,
@@ -114,7 +115,8 @@ struct MasterService::Impl {
       Result<ClusterCore::Record> record = decode(entry);
       if (!record) {
         return fail(record.error().code,
-                    "record " + std::to_string(lsn) + ": " + record.error().message);
+                    "record " + std::to_string(lsn) + ": " + record.error().message +
+                        "; see 'rmctl journal check " + config.work_dir + "/master.db'");
       }
       core.apply(*record);
       ++records;

@@ -17,6 +17,7 @@
 #include "journal_group.hpp"
 #include "journal_rows.hpp"
 #include "sqlite.hpp"
+#include "wal_check.hpp"
 
 namespace librm {
 namespace {
@@ -87,6 +88,18 @@ Result<void> create_file(const std::string& path) {
   FileDescriptor dir(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (dir.get() < 0 || ::fsync(dir.get()) != 0) return system_error(path, "sync the directory");
   return {};
+}
+
+/// SQLite goes on without what is behind a torn frame, and writes over it.
+Result<void> check_log_file(const SqliteJournalOptions& options) {
+  Result<store_detail::WalCheck> wal = store_detail::check_wal(options.path + "-wal");
+  if (!wal) return tl::unexpected<Error>(std::move(wal.error()));
+  const std::string name = "journal " + options.path + ": write-ahead log: ";
+  if (wal->header_damaged) return fail(ErrorCode::corrupt, name + "its header is damaged");
+  if (!options.always_synced || wal->commits_cut == 0) return {};
+  return fail(ErrorCode::corrupt, name + "frame " + std::to_string(wal->bad_frame) +
+                                      " is damaged, and commits that came later are behind it: " +
+                                      std::to_string(wal->commits_cut));
 }
 
 Result<Statements> prepare_statements(Database& database) {
@@ -163,6 +176,8 @@ Result<store_detail::JournalTail> SqliteJournal::Impl::open() {
   lock_file = std::move(*locked);
   Result<void> created = create_file(options.path);
   if (!created) return tl::unexpected<Error>(std::move(created.error()));
+  Result<void> log_file = check_log_file(options);
+  if (!log_file) return tl::unexpected<Error>(std::move(log_file.error()));
   Result<Database> opened = Database::open(options.path, open_flags);
   if (!opened) return tl::unexpected<Error>(std::move(opened.error()));
   database = std::move(*opened);
@@ -200,7 +215,12 @@ Result<std::unique_ptr<SqliteJournal>> SqliteJournal::open(SqliteJournalOptions 
   Result<store_detail::JournalTail> tail = impl->open();
   if (!tail) {
     impl->statements.reset();
-    return tl::unexpected<Error>(std::move(tail.error()));
+    Error error = std::move(tail.error());
+    if (error.code == ErrorCode::corrupt) {
+      error.message += "; nothing was changed, 'rmctl journal check " + impl->options.path +
+                       "' says what is lost";
+    }
+    return tl::unexpected<Error>(std::move(error));
   }
   impl->committer.start(tail->last_lsn, tail->generation_last);
   return std::unique_ptr<SqliteJournal>(new SqliteJournal(std::move(impl)));
@@ -326,8 +346,9 @@ bool SqliteJournal::Impl::housekeeping_urgent() const {
 void SqliteJournal::Impl::housekeeping() {
   if (!compactions.empty()) {
     bool done = false;
-    const bool ok = set_synchronous(Sync::cached) && statements->begin.run() &&
-                    compact(compactions.front(), done) && statements->commit.run();
+    const bool ok = set_synchronous(options.always_synced ? Sync::full : Sync::cached) &&
+                    statements->begin.run() && compact(compactions.front(), done) &&
+                    statements->commit.run();
     if (!ok) {
       sqlite3_exec(database->handle(), "ROLLBACK", nullptr, nullptr, nullptr);
       done = true;  // the stream's next snapshot, or the next start, takes it up again

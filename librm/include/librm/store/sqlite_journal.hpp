@@ -17,6 +17,9 @@ struct SqliteJournalOptions {
   std::size_t backlog_bytes_max = 64u << 20;
   /// Bytes of payload after which a group is closed, so that one commit does not take seconds.
   std::size_t group_bytes_max = 8u << 20;
+  /// Nothing is ever appended as Sync::cached. Then commits behind one that is torn are damage and
+  /// no crash, and open() refuses the file instead of going on without them.
+  bool always_synced = false;
 };
 
 /// Group commit: while one transaction is written, what is appended waits, and becomes the next.
@@ -26,7 +29,8 @@ struct SqliteJournalOptions {
 class SqliteJournal final : public Journal {
  public:
   /// Opens or creates, and verifies every row. Fails with already_exists where another journal
-  /// has the file open, `corrupt` naming the row, `unsupported` for a later format, io_error.
+  /// has the file open, `corrupt` naming the row and what to do (see journal_check.hpp),
+  /// `unsupported` for a later format, io_error.
   static Result<std::unique_ptr<SqliteJournal>> open(SqliteJournalOptions options);
   /// Calls close().
   ~SqliteJournal() override;
