@@ -26,10 +26,7 @@ namespace {
 
 using batch::ClusterCore;
 
-// Terminal records of a full cluster fit in what is left when submissions are first refused.
-constexpr std::int64_t storage_low_bytes = 64LL << 20;
-constexpr std::int64_t storage_enough_bytes = 128LL << 20;
-constexpr std::chrono::seconds storage_check_interval{5};
+constexpr std::chrono::seconds storage_check_interval{1};
 constexpr std::chrono::seconds stop_timeout{5};
 
 RecordEntry encode(const ClusterCore::Record& record) {
@@ -199,7 +196,8 @@ struct MasterService::Impl {
 
   void check_storage() {
     const std::int64_t bytes = free_bytes(config.work_dir);
-    const bool low = bytes < (storage_low ? storage_enough_bytes : storage_low_bytes);
+    const std::int64_t low_bytes = std::int64_t{config.storage_low_mib} << 20;
+    const bool low = journal->stalled() || bytes < (storage_low ? 2 * low_bytes : low_bytes);
     if (low != storage_low) {
       storage_low = low;
       log(low ? LogLevel::error : LogLevel::info,

@@ -25,6 +25,9 @@ struct MasterConfig {
   std::string work_dir;               ///< absolute
   std::map<std::string, std::int64_t> role_weights_milli;
   std::uint32_t snapshot_every = 50'000;  ///< records
+  /// Below this no new work is taken, so that what was taken can end; twice as much is enough
+  /// again.
+  std::uint32_t storage_low_mib = 64;
   MasterOptions master;
   batch::BatchOptions batch;
 };

@@ -24,7 +24,8 @@ struct SqliteJournalOptions {
 
 /// Group commit: while one transaction is written, what is appended waits, and becomes the next.
 /// A group holds one row per stream, each with its checksum, and is synchronized unless all of
-/// it is Sync::cached. on_durable is called on the journal's thread. Calls come from one thread;
+/// it is Sync::cached. A full disk is waited out, every other failure ends the journal. on_durable
+/// is called on the journal's thread. Calls come from one thread;
 /// other processes may read the file with any SQLite tool meanwhile.
 class SqliteJournal final : public Journal {
  public:
@@ -51,6 +52,9 @@ class SqliteJournal final : public Journal {
   Result<void> append_slice(std::uint64_t generation, std::vector<RecordEntry> slice) override;
   Result<void> finish_snapshot(std::uint64_t generation) override;
 
+  /// The disk is full: what waits is tried again until there is room, and nothing of it was
+  /// acknowledged. Thread-safe.
+  bool stalled() const;
   /// Bytes of payload that wait for a commit. Thread-safe.
   std::size_t backlog_bytes() const;
   /// Transactions so far. Thread-safe.
