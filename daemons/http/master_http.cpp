@@ -7,6 +7,7 @@
 #include "batch/array_text.hpp"
 #include "batch/edge/job_json.hpp"
 #include "common/version.hpp"
+#include "http/backup_routes.hpp"
 #include "http/chronos_routes.hpp"
 #include "http/job_filter.hpp"
 #include "http/json.hpp"
@@ -95,6 +96,7 @@ class MasterHttp::Impl {
                     handler(request, params, std::move(responder));
                   });
     };
+    add_backup_routes(guarded, backend_);
     add_maintenance_routes(guarded, backend_);
     add_role_routes(guarded, backend_);
     add_schedule_routes(guarded, backend_);

@@ -20,6 +20,7 @@
 #include "librm/runtime/asio_transport.hpp"
 #include "librm/store/sqlite_journal.hpp"
 #include "librm/wire/record.hpp"
+#include "master/journal_copier.hpp"
 
 namespace librm::daemon {
 namespace {
@@ -103,6 +104,8 @@ struct MasterService::Impl {
     }
     if (!opened) return tl::unexpected<Error>(opened.error());
     journal = std::move(*opened);
+    copier = std::make_unique<JournalCopier>(io, options.path,
+                                             std::int64_t{config.storage_low_mib} << 20);
     return {};
   }
 
@@ -286,6 +289,7 @@ struct MasterService::Impl {
     stopping = true;
     stop_timer.cancel();
     storage_timer.cancel();
+    copier.reset();
     if (journal && code == 0) {
       journal->close();
       remove_master_address(config.work_dir);
@@ -299,6 +303,7 @@ struct MasterService::Impl {
   std::function<void()> on_ready;
   std::string http_address;
   std::unique_ptr<SqliteJournal> journal;
+  std::unique_ptr<JournalCopier> copier;
   ClusterCore core;
   Transport transport;
   std::unique_ptr<AsioDriver<ClusterCore>> driver;
@@ -396,6 +401,10 @@ void MasterService::operate(OperateOnAgent wanted, OnResult callback) {
   wanted.request = ++impl_->request_last;
   impl_->results.emplace(wanted.request, std::move(callback));
   impl_->post(MasterEvent(std::move(wanted)));
+}
+
+void MasterService::backup(http::MasterBackend::OnBackup callback) {
+  impl_->copier->start(std::move(callback));
 }
 
 std::uint64_t MasterService::subscribe(OnJobChanged callback) {

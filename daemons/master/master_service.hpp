@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "batch/cluster_core.hpp"
+#include "http/backend.hpp"
 #include "librm/base/id.hpp"
 #include "librm/base/result.hpp"
 #include "librm/base/time.hpp"
@@ -80,6 +81,9 @@ class MasterService {
   void set_role_weight(SetRoleWeight wanted, OnResult callback);
   void set_quota(SetQuota wanted, OnResult callback);
   void operate(OperateOnAgent wanted, OnResult callback);
+
+  /// Copies the journal beside the loop.
+  void backup(http::MasterBackend::OnBackup callback);
 
   // --- news ---
 
