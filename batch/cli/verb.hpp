@@ -62,9 +62,11 @@ const std::vector<Verb>& node_verbs();
 const std::vector<Verb>& maintenance_verbs();
 const std::vector<Verb>& role_verbs();
 const std::vector<Verb>& sandbox_verbs();
+const std::vector<Verb>& journal_verbs();
 /// By the whole name: `jobs`, `schedule`, `schedule expand`.
 const Verb* find_verb(std::string_view name);
 
+Action define_journal_check(CLI::App& app, Context& context);
 Action define_dev(CLI::App& app, Context& context);
 Action define_run(CLI::App& app, Context& context);
 Action define_submit(CLI::App& app, Context& context);

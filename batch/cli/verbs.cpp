@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
+#include "backup.hpp"
 #include "log_stream.hpp"
 #include "option_text.hpp"
 #include "text.hpp"
@@ -100,6 +101,21 @@ const std::vector<Verb>& verbs() {
        false, maintenance_verbs},
       {"role", "VERB [OPTIONS] ...", "shares the cluster out: weights and quotas of roles", "",
        nullptr, false, role_verbs},
+      {"backup", "[OPTIONS] FILE", "writes the running master's whole state to a file",
+       "Everything that was acknowledged before: jobs and what became of them, schedules, nodes, "
+       "roles, maintenance. The master goes on meanwhile. Of what tasks wrote nothing is in it.",
+       define_backup},
+      {"restore", "[OPTIONS] FILE --work-dir DIR", "makes a master's directory from a backup",
+       "For a master that is not running, here or anywhere, as the user that it runs as: stop the "
+       "old one for good first. The "
+       "restored one leads with an epoch above all that agents obeyed. What runs since before the "
+       "backup goes on; what was started after it is killed where it still runs; what its agents "
+       "have forgotten meanwhile is lost, by its job's policy. Jobs that waited are held and "
+       "schedules paused, because they may have run since, unless their policy is rerun. Ids of "
+       "jobs and tasks are not given a second time.",
+       define_restore},
+      {"journal", "VERB [OPTIONS] ...", "looks into the files of masters and agents", "", nullptr,
+       false, journal_verbs},
       {"top", "[OPTIONS]", "shows what is in use, and by which jobs; q ends it",
        "Counts of jobs and nodes, bars of what is held of processors and memory, and the running "
        "jobs "

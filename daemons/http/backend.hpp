@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,18 @@
 #include "librm/cluster/agent.hpp"
 
 namespace librm::http {
+
+/// A copy of the master's journal as of one moment, in a file without a name.
+struct BackupFile {
+  explicit BackupFile(int file) : fd(file) {}
+  ~BackupFile();
+  BackupFile(const BackupFile&) = delete;
+  BackupFile& operator=(const BackupFile&) = delete;
+
+  const int fd;
+  std::uint64_t bytes = 0;
+  Lsn last_lsn = 0;  ///< all up to it is there
+};
 
 /// The master behind its routes. Everything is on the loop's thread; views are valid until control
 /// goes back to the loop; callbacks are called once, never from within the request.
@@ -44,6 +57,10 @@ class MasterBackend {
   virtual void set_quota(SetQuota request, OnResult callback) = 0;
   virtual void set_role_weight(SetRoleWeight request, OnResult callback) = 0;
   virtual void operate(OperateOnAgent request, OnResult callback) = 0;
+
+  /// Copies the journal beside the loop. Fails with failed_precondition while another copy is made.
+  using OnBackup = std::function<void(Result<std::shared_ptr<const BackupFile>>)>;
+  virtual void backup(OnBackup callback) = 0;
 
   /// For as long as the backend lives: every durable change of a job, in order. One subscriber.
   virtual void on_job_changed(std::function<void(const batch::JobChanged&)> callback) = 0;

@@ -7,6 +7,7 @@
 #include "batch/array_text.hpp"
 #include "batch/edge/job_json.hpp"
 #include "common/version.hpp"
+#include "http/backup_routes.hpp"
 #include "http/chronos_routes.hpp"
 #include "http/job_filter.hpp"
 #include "http/json.hpp"
@@ -110,9 +111,12 @@ class MasterHttp::Impl {
                   [this, handler = std::move(handler)](const HttpRequest& request,
                                                        const Params& params, Responder responder) {
                     if (!backend_.ready()) return responder.reply(problem(not_ready()));
+                    if (adds_work(request) && master().storage_low())
+                      return refuse_for_storage(responder);
                     handler(request, params, std::move(responder));
                   });
     };
+    add_backup_routes(guarded, backend_);
     add_maintenance_routes(guarded, backend_);
     add_role_routes(guarded, backend_);
     add_schedule_routes(guarded, backend_);
@@ -141,6 +145,21 @@ class MasterHttp::Impl {
 
   static Error not_ready() {
     return {ErrorCode::unavailable, "the master is not ready: it has not recovered, or it stops"};
+  }
+
+  /// What would make the journal grow for long: a schedule. Jobs are looked at where they come.
+  static bool adds_work(const HttpRequest& request) {
+    return request.segments.size() >= 2 && request.segments[1] == "schedules" &&
+           (request.method == "PUT" || (request.method == "POST" && request.segments.size() == 2));
+  }
+
+  /// At once: where the disk is full the core's own answer would have to wait for it.
+  static void refuse_for_storage(Responder& responder) {
+    responder.reply(problem(
+        Error{ErrorCode::resource_exhausted,
+              "no new work is taken: the disk of the master's journal is nearly full; what was "
+              "taken before goes on, and so does this as soon as there is room"},
+        {}, 507));
   }
 
   // --- the daemon ---
@@ -369,6 +388,7 @@ class MasterHttp::Impl {
   }
 
   void submit(const HttpRequest& request, const Params&, Responder responder) {
+    if (master().storage_low()) return refuse_for_storage(responder);
     const auto known = check_parameters(request, {"dry_run", "follow"});
     if (!known) return responder.reply(problem(known.error()));
     const auto dry_run = flag_parameter(request, "dry_run");

@@ -55,6 +55,7 @@ class Backend final : public http::MasterBackend {
   void operate(OperateOnAgent request, OnResult callback) override {
     service_.operate(std::move(request), std::move(callback));
   }
+  void backup(OnBackup callback) override { service_.backup(std::move(callback)); }
   void on_job_changed(std::function<void(const batch::JobChanged&)> callback) override {
     tokens_.push_back(service_.subscribe(std::move(callback)));
   }

@@ -21,6 +21,7 @@
 #include "librm/runtime/asio_transport.hpp"
 #include "librm/store/sqlite_journal.hpp"
 #include "librm/wire/record.hpp"
+#include "master/journal_copier.hpp"
 #include "master/leadership.hpp"
 
 namespace librm::daemon {
@@ -28,10 +29,7 @@ namespace {
 
 using batch::ClusterCore;
 
-// Terminal records of a full cluster fit in what is left when submissions are first refused.
-constexpr std::int64_t storage_low_bytes = 64LL << 20;
-constexpr std::int64_t storage_enough_bytes = 128LL << 20;
-constexpr std::chrono::seconds storage_check_interval{5};
+constexpr std::chrono::seconds storage_check_interval{1};
 constexpr std::chrono::seconds stop_timeout{5};
 // What masters' clocks may be apart without schedules going by another one after each failover.
 constexpr Duration clock_tolerance = milliseconds(500);
@@ -106,6 +104,7 @@ struct MasterService::Impl {
     if (!made) return made;
     SqliteJournalOptions options;
     options.path = config.work_dir + "/master.db";
+    options.always_synced = true;
     Result<std::unique_ptr<SqliteJournal>> opened = SqliteJournal::open(options);
     if (!opened && opened.error().code == ErrorCode::already_exists) {
       return fail(ErrorCode::already_exists,
@@ -115,6 +114,8 @@ struct MasterService::Impl {
     }
     if (!opened) return tl::unexpected<Error>(opened.error());
     journal = std::move(*opened);
+    copier = std::make_unique<JournalCopier>(io, options.path,
+                                             std::int64_t{config.storage_low_mib} << 20);
     return {};
   }
 
@@ -122,7 +123,9 @@ struct MasterService::Impl {
     Result<ClusterCore::Record> record = decode(entry);
     if (!record) {
       return fail(record.error().code,
-                  "record " + std::to_string(lsn) + ": " + record.error().message);
+                  "record " + std::to_string(lsn) + ": " + record.error().message +
+                      (leadership ? std::string()
+                                  : "; see 'rmctl journal check " + config.work_dir + "/master.db'"));
     }
     core->apply(*record);
     return {};
@@ -258,7 +261,8 @@ struct MasterService::Impl {
 
   void check_storage() {
     const std::int64_t bytes = free_bytes(config.work_dir);
-    const bool low = bytes < (storage_low ? storage_enough_bytes : storage_low_bytes);
+    const std::int64_t low_bytes = std::int64_t{config.storage_low_mib} << 20;
+    const bool low = journal->stalled() || bytes < (storage_low ? 2 * low_bytes : low_bytes);
     if (low != storage_low) {
       storage_low = low;
       log(low ? LogLevel::error : LogLevel::info,
@@ -350,6 +354,7 @@ struct MasterService::Impl {
     stopping = true;
     stop_timer.cancel();
     storage_timer.cancel();
+    copier.reset();
     if (leadership) leadership->stop();
     if (journal && code == 0) journal->close();
     if (driver && code == 0) remove_master_address(config.work_dir);
@@ -362,6 +367,7 @@ struct MasterService::Impl {
   std::function<void()> on_ready;
   std::string http_address;
   std::unique_ptr<SqliteJournal> journal;  ///< of a single master
+  std::unique_ptr<JournalCopier> copier;
   std::unique_ptr<Leadership> leadership;  ///< of one of several
   std::unique_ptr<ClusterCore> core;
   Transport transport;
@@ -470,6 +476,15 @@ void MasterService::operate(OperateOnAgent wanted, OnResult callback) {
   wanted.request = ++impl_->request_last;
   impl_->results.emplace(wanted.request, std::move(callback));
   impl_->post(MasterEvent(std::move(wanted)));
+}
+
+void MasterService::backup(http::MasterBackend::OnBackup callback) {
+  if (impl_->copier) return impl_->copier->start(std::move(callback));
+  asio::post(impl_->io, [callback = std::move(callback)] {
+    callback(fail(ErrorCode::unsupported,
+                  "the state is in PostgreSQL, and so are its backups: pg_dump reads it as of one "
+                  "moment"));
+  });
 }
 
 std::uint64_t MasterService::subscribe(OnJobChanged callback) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "batch/cluster_core.hpp"
+#include "http/backend.hpp"
 #include "librm/base/id.hpp"
 #include "librm/base/result.hpp"
 #include "librm/base/time.hpp"
@@ -31,6 +32,9 @@ struct MasterConfig {
   Duration zk_session = seconds(10);
   std::map<std::string, std::int64_t> role_weights_milli;
   std::uint32_t snapshot_every = 50'000;  ///< records
+  /// Below this no new work is taken, so that what was taken can end; twice as much is enough
+  /// again.
+  std::uint32_t storage_low_mib = 64;
   MasterOptions master;
   batch::BatchOptions batch;
 };
@@ -89,6 +93,9 @@ class MasterService {
   void set_role_weight(SetRoleWeight wanted, OnResult callback);
   void set_quota(SetQuota wanted, OnResult callback);
   void operate(OperateOnAgent wanted, OnResult callback);
+
+  /// Copies the journal beside the loop.
+  void backup(http::MasterBackend::OnBackup callback);
 
   // --- news ---
 

@@ -106,6 +106,9 @@ std::optional<int> read_options(int argc, const char* const* argv, MasterOptions
   flags.add("offer-timeout", master.allocator.offer_timeout,
             "after which an unanswered offer is rescinded");
   flags.add("snapshot-every", config.snapshot_every, "records between two journal snapshots");
+  flags.add("storage-low-mib", config.storage_low_mib,
+            "MiB free in the work directory's file system below which no new work is taken; twice "
+            "as many are enough again");
   flags.add_choice("log-level", options.log_level, {"debug", "info", "warn", "error"},
                    "least level of the lines on stderr", "RM_LOG_LEVEL");
   if (std::optional<int> code = flags.parse(argc, argv)) return code;

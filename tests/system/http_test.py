@@ -197,6 +197,7 @@ def test_every_route_of_the_master(master, cluster, job):
     assert master.get("/v1/state")["nodes"]["connected"] == 1
     node = master.get("/v1/nodes")["nodes"][0]["id"]
     assert master.get("/v1/nodes/{id}", f"/v1/nodes/{node}")["hostname"] == "node-1"
+    visit_backup(master)
     visit_maintenance(master, node)
     visit_roles(master, node)
     assert [f["name"] for f in master.get("/v1/frameworks")["frameworks"]] == ["batch"]
@@ -224,6 +225,15 @@ def test_every_route_of_the_master(master, cluster, job):
     for root in ("/scheduler", "/v1/scheduler"):
         check_chronos(master, root)
     check_all_seen(master, "master")
+
+
+def visit_backup(master):
+    answer = master.open("GET", "/v1/backup")
+    content = answer.read()
+    check_answer("GET", "/v1/backup", answer.status, answer.headers["Content-Type"], content)
+    master.seen.add(("GET", "/v1/backup"))
+    assert content.startswith(b"SQLite format 3\0"), content[:20]
+    assert int(answer.headers["Librm-Bytes"]) == len(content) and int(answer.headers["Librm-Lsn"]) > 0
 
 
 def check_job_control(master):

@@ -217,6 +217,8 @@ class BatchCore {
   std::vector<librm::WallTime> upcoming(const Schedule& schedule, std::size_t count) const;
   const TimeZones& zones() const { return *options_.zones; }
   std::optional<librm::FrameworkId> framework() const;
+  /// The highest that was given.
+  JobId last_job_id() const { return job_id_last_; }
   /// `now` dates retries; agents come from the last ClusterShape and the offers held.
   Why why(const Job& job, librm::Now now) const;
   /// Of one element of an array; precondition: it has that index.
@@ -300,6 +302,7 @@ class BatchCore {
   void on_end(librm::Now now, const Element& element, Attempt attempt, BatchActions& out);
   void on_unreachable(librm::Now now, const Element& element, const Attempt& attempt,
                       BatchActions& out);
+  bool forgotten_since_restore(const Attempt& attempt, const librm::StatusUpdate& update) const;
   void kill_stray(librm::Now now, const librm::StatusUpdate& update, BatchActions& out);
   void on_fence(librm::Now now, const TimerKey& key, BatchActions& out);
   void decide(librm::Now now, const Element& element, Attempt& attempt,
@@ -384,6 +387,7 @@ class BatchCore {
   void answer_inverse_offers(librm::Now now, BatchActions& out);
   std::string reason_to_stay(const Job& job, const Attempt& attempt,
                              const librm::InverseOfferInfo& offer) const;
+  void ask_for_strays(librm::Now now, BatchActions& out);
   void send_acks(librm::Now now, BatchActions& out);
   void match_offers(librm::Now now, BatchActions& out);
   std::vector<Bin> gather_bins(librm::Now now) const;
@@ -416,6 +420,7 @@ class BatchCore {
   std::optional<librm::FrameworkId> framework_;
   std::map<JobId, Job> jobs_;
   JobId job_id_last_ = 0;
+  std::uint32_t attempts_before_ = 0;  ///< of the last restore from a backup; 0: there was none
   std::map<std::string, std::vector<JobId>, std::less<>> keys_;  ///< idempotency keys
   std::deque<std::string> keys_by_age_;
   Schedules schedules_;
@@ -433,6 +438,7 @@ class BatchCore {
   // Of this process only.
   bool resumed_ = false;
   bool storage_low_ = false;
+  librm::Instant ask_for_strays_at_;  ///< after a restore
   librm::FrameworkCore session_;
   std::string session_refusal_;  ///< the master's last fatal word
   ClusterShape shape_;

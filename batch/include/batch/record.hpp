@@ -80,6 +80,9 @@ struct SubmissionKeyRecord {
 /// No id up to `last` is given again, though no job has it any more; a snapshot's form.
 struct JobIdRecord {
   JobId last = 0;
+  /// New attempts get higher numbers. Written where a state is restored from a backup: attempts of
+  /// which it does not know had lower ones, so no task id is used again.
+  std::uint32_t attempts_before = 0;
   bool operator==(const JobIdRecord&) const = default;
 };
 

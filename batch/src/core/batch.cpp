@@ -57,6 +57,7 @@ void BatchCore::step(librm::Now now, const BatchEvent& event, BatchActions& out)
 
 void BatchCore::flush(librm::Now now, BatchActions& out) {
   send_acks(now, out);
+  ask_for_strays(now, out);
   answer_inverse_offers(now, out);
   match_offers(now, out);
   settle_edges(now, out);

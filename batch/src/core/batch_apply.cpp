@@ -194,6 +194,7 @@ void BatchCore::apply_one(const SubmissionKeyRecord& record) {
 
 void BatchCore::apply_one(const JobIdRecord& record) {
   job_id_last_ = std::max(job_id_last_, record.last);
+  attempts_before_ = std::max(attempts_before_, record.attempts_before);
 }
 
 void BatchCore::remember_key(const std::string& key, std::vector<JobId> jobs) {
@@ -284,7 +285,7 @@ void BatchCore::snapshot_job(const Job& job, std::vector<BatchRecord>& records) 
 std::vector<BatchRecord> BatchCore::snapshot() const {
   std::vector<BatchRecord> records;
   if (framework_) records.emplace_back(FrameworkIdRecord{*framework_});
-  records.emplace_back(JobIdRecord{job_id_last_});
+  records.emplace_back(JobIdRecord{job_id_last_, attempts_before_});
   for (const std::string& key : keys_by_age_) {
     records.emplace_back(SubmissionKeyRecord{key, keys_.at(key)});
   }

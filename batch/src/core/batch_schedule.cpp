@@ -211,6 +211,7 @@ LaunchRecord::Launch BatchCore::plan_launch(librm::Now now, const Job& job,
       launched->attempts.back().run == launched->run) {
     attempt.attempt = launched->attempts.back().attempt + 1;
   }
+  attempt.attempt = std::max(attempt.attempt, attempts_before_ + 1);
   attempt.agent = bin.agent;
   attempt.incarnation = bin.incarnation;
   attempt.hostname = bin.hostname;

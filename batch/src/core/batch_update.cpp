@@ -17,6 +17,9 @@ using librm::TaskState;
 constexpr librm::Duration fence_margin = librm::seconds(10);
 constexpr std::int64_t fence_drift_divisor = 100;
 
+/// A restored state asks so often what its agents run.
+constexpr librm::Duration stray_interval = librm::seconds(5);
+
 constexpr librm::Duration repeat_delay_max = librm::seconds(10);
 
 enum class Outcome : std::uint8_t {
@@ -91,13 +94,34 @@ void BatchCore::on_update(librm::Now now, const librm::StatusUpdate& update, Bat
   }
   Attempt ended = *attempt;
   ended.latest = update;
-  if (update.state == TaskState::unknown) {
+  if (forgotten_since_restore(*attempt, update)) {
+    ended.latest.state = TaskState::lost;
+    ended.latest.message =
+        "this state was restored from a backup, and its agent does not know the task any more: it "
+        "may have ended since";
+  } else if (update.state == TaskState::unknown) {
     // The master answers so only when no agent that may have it can still return, and after it
     // took in all that was sent before the question: the launch never arrived.
     ended.latest.state = TaskState::dropped;
     ended.latest.message = "nobody knows the task: its launch never arrived";
   }
   on_end(now, *element, std::move(ended), out);
+}
+
+/// An agent forgets a task when its end is acknowledged. A restored state may have been the one
+/// that did so, later than its backup, and must not take it for a launch that never arrived.
+bool BatchCore::forgotten_since_restore(const Attempt& attempt,
+                                        const librm::StatusUpdate& update) const {
+  return attempt.attempt <= attempts_before_ &&
+         (update.state == TaskState::unknown ||
+          (update.state == TaskState::dropped && update.reason == TaskReason::reconciliation));
+}
+
+/// What runs at agents and was launched after the backup is heard of only if somebody asks.
+void BatchCore::ask_for_strays(librm::Now now, BatchActions& out) {
+  if (attempts_before_ == 0 || !session_.subscribed() || now.mono < ask_for_strays_at_) return;
+  ask_for_strays_at_ = now.mono + stray_interval;
+  call(now, librm::ReconcileTasks{}, out);
 }
 
 /// What is over for its job, or forgotten, must not run on.

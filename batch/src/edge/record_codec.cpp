@@ -106,7 +106,14 @@ LIBRM_WIRE(JobChangeRecord, job, state, reason, cancel_requested, run, failures,
 LIBRM_WIRE(EdgeRecord, child, edge)
 LIBRM_WIRE(JobRemovedRecord, job)
 LIBRM_WIRE(SubmissionKeyRecord, key, jobs)
-LIBRM_WIRE(JobIdRecord, last)
+/// The second is written where there was a restore; without one the bytes are those of version 1.
+template <class Archive>
+void serialize(Archive& archive, JobIdRecord& value) {
+  archive(value.last);
+  if (Archive::is_loading::value || value.attempts_before != 0) {
+    archive.optional_tail(value.attempts_before);
+  }
+}
 LIBRM_WIRE(ScheduleRecord, schedule)
 LIBRM_WIRE(ScheduleRunRecord, schedule, run, jobs, due_first, next, edges, counts)
 LIBRM_WIRE(ScheduleChangeRecord, schedule, paused, due_first, next, edges, counts, run, missed)

@@ -92,6 +92,11 @@ class GroupCommit {
 
   /// Starts the thread; LSNs and generations go on after these.
   void start(Lsn last_lsn, std::uint64_t generation_last);
+  /// close() was called: whoever waits for something gives up. Thread-safe.
+  bool closing() const {
+    std::lock_guard lock(mutex_);
+    return stopping_;
+  }
   bool running() const { return thread_.joinable(); }
   /// Commits what waits and joins the thread; true where it ran.
   bool close();

@@ -6,7 +6,10 @@ namespace librm::store_detail {
 
 Result<void> replay(Database& database, const OnEntry& on_record) {
   Result<void> begun = database.execute("BEGIN", "begin reading");  // all of it from one moment
-  if (!begun) return begun;
+  return begun ? replay_begun(database, on_record) : begun;
+}
+
+Result<void> replay_begun(Database& database, const OnEntry& on_record) {
   Result<Snapshots> snapshots = read_snapshots(database);
   if (!snapshots) return tl::unexpected<Error>(std::move(snapshots.error()));
   for (const auto& [stream, snapshot] : *snapshots) {

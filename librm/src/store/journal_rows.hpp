@@ -39,5 +39,7 @@ Result<JournalTail> verify(Database& database);
 
 /// What Journal::replay() promises, in one read transaction of this connection.
 Result<void> replay(Database& database, const OnEntry& on_record);
+/// The same in a transaction that was begun.
+Result<void> replay_begun(Database& database, const OnEntry& on_record);
 
 }  // namespace librm::store_detail

@@ -7,16 +7,20 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <deque>
 #include <optional>
+#include <thread>
 #include <utility>
 #include <variant>
 
 #include "journal_group.hpp"
 #include "journal_rows.hpp"
 #include "sqlite.hpp"
+#include "wal_check.hpp"
 
 namespace librm {
 namespace {
@@ -34,8 +38,9 @@ using store_detail::Slice;
 using store_detail::SnapshotRow;
 using store_detail::Statement;
 
-constexpr int checkpoint_pages_idle = 1000;          // 4 MiB: when nothing waits
-constexpr int checkpoint_pages_busy = 8000;          // 32 MiB: even when something does
+constexpr int checkpoint_pages_idle = 1000;  // 4 MiB: when nothing waits
+constexpr int checkpoint_pages_busy = 8000;  // 32 MiB: even when something does
+constexpr std::chrono::milliseconds full_retry_after{100};
 constexpr std::uint64_t commits_per_busy_step = 64;  // housekeeping under constant load
 
 struct Statements {
@@ -89,6 +94,18 @@ Result<void> create_file(const std::string& path) {
   return {};
 }
 
+/// SQLite goes on without what is behind a torn frame, and writes over it.
+Result<void> check_log_file(const SqliteJournalOptions& options) {
+  Result<store_detail::WalCheck> wal = store_detail::check_wal(options.path + "-wal");
+  if (!wal) return tl::unexpected<Error>(std::move(wal.error()));
+  const std::string name = "journal " + options.path + ": write-ahead log: ";
+  if (wal->header_damaged) return fail(ErrorCode::corrupt, name + "its header is damaged");
+  if (!options.always_synced || wal->commits_cut == 0) return {};
+  return fail(ErrorCode::corrupt, name + "frame " + std::to_string(wal->bad_frame) +
+                                      " is damaged, and commits that came later are behind it: " +
+                                      std::to_string(wal->commits_cut));
+}
+
 Result<Statements> prepare_statements(Database& database) {
   Statements s;
   const std::pair<Statement*, const char*> all[] = {
@@ -139,6 +156,8 @@ struct SqliteJournal::Impl final : store_detail::GroupSink {
   std::uint64_t commits = 0;
   std::deque<Compaction> compactions;
 
+  std::atomic<bool> stalled{false};
+
   store_detail::GroupCommit committer;
 
   Result<store_detail::JournalTail> open();
@@ -146,6 +165,7 @@ struct SqliteJournal::Impl final : store_detail::GroupSink {
   void housekeeping() override;
   bool housekeeping_wanted() const override;
   bool housekeeping_urgent() const override;
+  bool write_all(const Group& group, bool cached);
   bool write_rows(const Group& group);
   bool write(const Begin& begin);
   bool write(const Slice& slice);
@@ -163,6 +183,8 @@ Result<store_detail::JournalTail> SqliteJournal::Impl::open() {
   lock_file = std::move(*locked);
   Result<void> created = create_file(options.path);
   if (!created) return tl::unexpected<Error>(std::move(created.error()));
+  Result<void> log_file = check_log_file(options);
+  if (!log_file) return tl::unexpected<Error>(std::move(log_file.error()));
   Result<Database> opened = Database::open(options.path, open_flags);
   if (!opened) return tl::unexpected<Error>(std::move(opened.error()));
   database = std::move(*opened);
@@ -200,7 +222,12 @@ Result<std::unique_ptr<SqliteJournal>> SqliteJournal::open(SqliteJournalOptions 
   Result<store_detail::JournalTail> tail = impl->open();
   if (!tail) {
     impl->statements.reset();
-    return tl::unexpected<Error>(std::move(tail.error()));
+    Error error = std::move(tail.error());
+    if (error.code == ErrorCode::corrupt) {
+      error.message += "; nothing was changed, 'rmctl journal check " + impl->options.path +
+                       "' says what is lost";
+    }
+    return tl::unexpected<Error>(std::move(error));
   }
   impl->committer.start(tail->last_lsn, tail->generation_last);
   return std::unique_ptr<SqliteJournal>(new SqliteJournal(std::move(impl)));
@@ -225,6 +252,7 @@ void SqliteJournal::on_durable(OnDurable callback) {
 void SqliteJournal::set_epoch(Epoch epoch) { impl_->epoch = epoch; }
 Lsn SqliteJournal::last_lsn() const { return impl_->committer.last_lsn(); }
 std::uint64_t SqliteJournal::commits() const { return impl_->committer.commits(); }
+bool SqliteJournal::stalled() const { return impl_->stalled; }
 std::size_t SqliteJournal::backlog_bytes() const { return impl_->committer.backlog_bytes(); }
 
 Result<Lsn> SqliteJournal::append(std::vector<RecordEntry> batch, Sync sync) {
@@ -258,6 +286,27 @@ Result<void> SqliteJournal::Impl::commit(const Group& group) {
     const auto* append = std::get_if<Append>(&operation.what);
     return append != nullptr && append->sync == Sync::cached;
   });
+  while (!write_all(group, cached)) {
+    // A write that found no room is known to have failed, and everything before it stands: unlike
+    // after any other failure it may be tried again.
+    const Error error = database->error("commit");
+    const bool full = (sqlite3_errcode(database->handle()) & 0xff) == SQLITE_FULL;
+    sqlite3_exec(database->handle(), "ROLLBACK", nullptr, nullptr, nullptr);
+    if (!full || committer.closing()) return tl::unexpected<Error>(error);
+    stalled = true;
+    checkpoint();  // may leave room in the write-ahead log
+    std::this_thread::sleep_for(full_retry_after);
+  }
+  stalled = false;
+  ++commits;
+  for (const Operation& operation : group) {
+    const auto* finish = std::get_if<Finish>(&operation.what);
+    if (finish != nullptr) compactions.push_back(Compaction{finish->row, 0});
+  }
+  return {};
+}
+
+bool SqliteJournal::Impl::write_all(const Group& group, bool cached) {
   bool ok = set_synchronous(cached ? Sync::cached : Sync::full) && statements->begin.run() &&
             write_rows(group);
   for (const Operation& operation : group) {
@@ -265,14 +314,7 @@ Result<void> SqliteJournal::Impl::commit(const Group& group) {
     if (const auto* slice = std::get_if<Slice>(&operation.what)) ok = ok && write(*slice);
     if (const auto* finish = std::get_if<Finish>(&operation.what)) ok = ok && write(*finish);
   }
-  ok = ok && statements->commit.run();
-  if (!ok) return tl::unexpected<Error>(database->error("commit"));
-  ++commits;
-  for (const Operation& operation : group) {
-    const auto* finish = std::get_if<Finish>(&operation.what);
-    if (finish != nullptr) compactions.push_back(Compaction{finish->row, 0});
-  }
-  return {};
+  return ok && statements->commit.run();
 }
 
 bool SqliteJournal::Impl::write_rows(const Group& group) {
@@ -326,8 +368,9 @@ bool SqliteJournal::Impl::housekeeping_urgent() const {
 void SqliteJournal::Impl::housekeeping() {
   if (!compactions.empty()) {
     bool done = false;
-    const bool ok = set_synchronous(Sync::cached) && statements->begin.run() &&
-                    compact(compactions.front(), done) && statements->commit.run();
+    const bool ok = set_synchronous(options.always_synced ? Sync::full : Sync::cached) &&
+                    statements->begin.run() && compact(compactions.front(), done) &&
+                    statements->commit.run();
     if (!ok) {
       sqlite3_exec(database->handle(), "ROLLBACK", nullptr, nullptr, nullptr);
       done = true;  // the stream's next snapshot, or the next start, takes it up again

@@ -71,6 +71,8 @@ class FakeMaster final : public MasterBackend {
     cancels_[request_] = std::move(callback);
     later_.push_back(MasterEvent(std::move(request)));
   }
+  void backup(OnBackup callback) override { on_backup = std::move(callback); }
+  OnBackup on_backup;
   void on_job_changed(std::function<void(const batch::JobChanged&)> callback) override {
     changed_ = std::move(callback);
   }

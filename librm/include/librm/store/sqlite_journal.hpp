@@ -17,16 +17,21 @@ struct SqliteJournalOptions {
   std::size_t backlog_bytes_max = 64u << 20;
   /// Bytes of payload after which a group is closed, so that one commit does not take seconds.
   std::size_t group_bytes_max = 8u << 20;
+  /// Nothing is ever appended as Sync::cached. Then commits behind one that is torn are damage and
+  /// no crash, and open() refuses the file instead of going on without them.
+  bool always_synced = false;
 };
 
 /// Group commit: while one transaction is written, what is appended waits, and becomes the next.
 /// A group holds one row per stream, each with its checksum, and is synchronized unless all of
-/// it is Sync::cached. on_durable is called on the journal's thread. Calls come from one thread;
+/// it is Sync::cached. A full disk is waited out, every other failure ends the journal. on_durable
+/// is called on the journal's thread. Calls come from one thread;
 /// other processes may read the file with any SQLite tool meanwhile.
 class SqliteJournal final : public Journal {
  public:
   /// Opens or creates, and verifies every row. Fails with already_exists where another journal
-  /// has the file open, `corrupt` naming the row, `unsupported` for a later format, io_error.
+  /// has the file open, `corrupt` naming the row and what to do (see journal_check.hpp),
+  /// `unsupported` for a later format, io_error.
   static Result<std::unique_ptr<SqliteJournal>> open(SqliteJournalOptions options);
   /// Calls close().
   ~SqliteJournal() override;
@@ -47,6 +52,9 @@ class SqliteJournal final : public Journal {
   Result<void> append_slice(std::uint64_t generation, std::vector<RecordEntry> slice) override;
   Result<void> finish_snapshot(std::uint64_t generation) override;
 
+  /// The disk is full: what waits is tried again until there is room, and nothing of it was
+  /// acknowledged. Thread-safe.
+  bool stalled() const;
   /// Bytes of payload that wait for a commit. Thread-safe.
   std::size_t backlog_bytes() const;
   /// Transactions so far. Thread-safe.

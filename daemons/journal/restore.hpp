@@ -1,0 +1,27 @@
+// `rm-journal restore`: a master's directory from a backup.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "journal/state.hpp"
+#include "librm/base/result.hpp"
+
+namespace librm::journal {
+
+struct RestoreRequest {
+  std::string backup;
+  std::string work_dir;
+  bool force = false;       ///< what is there is set aside, not deleted
+  bool hold = true;         ///< as batch::RestoreOptions
+  std::uint32_t epoch = 0;  ///< at least this; 0: chosen
+};
+
+/// The epoch of a state that is restored at `now`: above the backup's own, and those of all the
+/// leaders there were after it, for these took one each. `least` is what a person knows. Pure.
+Result<Epoch> restored_epoch(Epoch backup, Epoch replaced, Epoch least, WallTime now);
+
+/// Says what it did. Nothing is changed where it fails.
+Result<Json> restore(const RestoreRequest& request);
+
+}  // namespace librm::journal
