@@ -122,10 +122,11 @@ struct MasterService::Impl {
   Result<void> apply(Lsn lsn, const RecordEntry& entry) {
     Result<ClusterCore::Record> record = decode(entry);
     if (!record) {
-      return fail(record.error().code,
-                  "record " + std::to_string(lsn) + ": " + record.error().message +
-                      (leadership ? std::string()
-                                  : "; see 'rmctl journal check " + config.work_dir + "/master.db'"));
+      return fail(
+          record.error().code,
+          "record " + std::to_string(lsn) + ": " + record.error().message +
+              (leadership ? std::string()
+                          : "; see 'rmctl journal check " + config.work_dir + "/master.db'"));
     }
     core->apply(*record);
     return {};

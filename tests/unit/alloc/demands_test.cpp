@@ -348,6 +348,19 @@ TEST(Earmarks, TakeAnotherAgentForOneThatIsLost) {
   EXPECT_TRUE(cluster.earmarks().empty());
 }
 
+TEST(Earmarks, PartsThatEndTogetherAreReleasedInAnyOrder) {
+  Planned cluster;
+  cluster.framework(1).agent(1, "cpus:4;mem:8");
+  const Instant end = cluster.now + seconds(60);
+  ASSERT_TRUE(cluster.allocator.hold({9}, {1}, "*", resources("cpus:2;mem:4"), end));
+  ASSERT_TRUE(cluster.allocator.hold({9}, {1}, "*", resources("cpus:1;mem:1"), end));
+  cluster.allocator.release({9}, {1}, "*", resources("cpus:1;mem:1"), end);
+  cluster.expect_sound();
+  cluster.allocator.release({9}, {1}, "*", resources("cpus:2;mem:4"), end);
+  cluster.expect_sound();
+  EXPECT_EQ(to_string(cluster.one().resources), "cpus:4;mem:8");
+}
+
 /// Declines all that is offered, until nothing is.
 bool comes_to_rest(Planned& cluster) {
   for (int round = 0; round < 10; ++round) {

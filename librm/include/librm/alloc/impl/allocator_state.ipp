@@ -233,6 +233,14 @@ struct Allocator::State {
       ++member.holdings;
     }
     if (!until) return;
+    // One sum for each end: of two parts, a release of the smaller one could take from the larger.
+    const auto same = std::find_if(agent.ends.begin(), agent.ends.end(), [&](const auto& end) {
+      return end.until == *until && end.member == &member;
+    });
+    if (same != agent.ends.end()) {
+      same->resources += resources;
+      return;
+    }
     const auto later = std::find_if(agent.ends.begin(), agent.ends.end(),
                                     [&](const auto& end) { return end.until > *until; });
     agent.ends.insert(later, {*until, &member, resources});
