@@ -263,7 +263,8 @@ struct MasterService::Impl {
   void check_storage() {
     const std::int64_t bytes = free_bytes(config.work_dir);
     const std::int64_t low_bytes = std::int64_t{config.storage_low_mib} << 20;
-    const bool low = journal->stalled() || bytes < (storage_low ? 2 * low_bytes : low_bytes);
+    const bool low =
+        (journal && journal->stalled()) || bytes < (storage_low ? 2 * low_bytes : low_bytes);
     if (low != storage_low) {
       storage_low = low;
       log(low ? LogLevel::error : LogLevel::info,
