@@ -61,7 +61,9 @@ struct ShepherdLink::State {
     connection = id;
     greeted = false;
     log(LogLevel::info, "connected to the shepherd", {{"socket", transport.frames().peer(id)}});
-    if (done) transport.send(id, ShutdownShepherd{});
+    if (done) return transport.send(id, ShutdownShepherd{});
+    // One that an older agent started; it says nothing where it is this program already.
+    transport.send(id, UpgradeShepherd{options.program});
   }
 
   void on_nobody(const std::string& reason) {

@@ -17,7 +17,8 @@ namespace librm::daemon {
 
 /// One connection to `<work_dir>/shepherd.sock` at a time. Where nobody answers there, a shepherd
 /// is started in its own session, so that it and its tasks outlive this agent; where it is lost it
-/// is found or started again, with a growing pause. On the io_context's thread.
+/// is found or started again, with a growing pause. One that runs as another program goes on as
+/// ours, with its tasks. On the io_context's thread.
 class ShepherdLink {
  public:
   struct Options {

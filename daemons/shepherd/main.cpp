@@ -6,6 +6,7 @@
 #include "shepherd/options.hpp"
 #include "shepherd/process_setup.hpp"
 #include "shepherd/shepherd.hpp"
+#include "shepherd/upgrade.hpp"
 
 int main(int argc, char** argv) {
   using namespace librm;
@@ -18,6 +19,11 @@ int main(int argc, char** argv) {
   if (options->help || options->version) {
     std::fputs(options->help ? usage : "rm-shepherd 0.1.0\n", stdout);
     return 0;
+  }
+  if (options->check_resume >= 0) {
+    const Result<ResumeState> state = read_resume_state(options->check_resume);
+    if (!state) log_line(state.error().message);
+    return state ? 0 : 1;
   }
   if (auto ok = set_up_process(*options); !ok) {
     log_line(ok.error().message);

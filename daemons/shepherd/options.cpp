@@ -6,6 +6,7 @@
 #include <array>
 #include <charconv>
 #include <cstddef>
+#include <string_view>
 #include <utility>
 
 namespace librm::shepherd {
@@ -14,7 +15,8 @@ namespace {
 
 bool takes_value(const std::string& name) {
   return name == "--work-dir" || name == "--socket" || name == "--fetcher" ||
-         name == "--fetch-bytes-max" || name == "--end-with";
+         name == "--fetch-bytes-max" || name == "--end-with" || name == "--resume" ||
+         name == "--check-resume";
 }
 
 /// All of `value` as a number of `what`.
@@ -41,6 +43,10 @@ Result<void> set(Options& options, const std::string& name, std::string value) {
       return fail(ErrorCode::invalid_argument, name + ": '" + value + "' is no process");
     }
     return ok;
+  } else if (name == "--resume") {
+    return read_number(name, value, "descriptor", options.resume);
+  } else if (name == "--check-resume") {
+    return read_number(name, value, "descriptor", options.check_resume);
   } else {
     return read_number(name, value, "number of bytes", options.fetch_bytes_max);
   }
@@ -48,17 +54,25 @@ Result<void> set(Options& options, const std::string& name, std::string value) {
 }
 
 std::string beside_this_program(const std::string& name) {
-  std::array<char, 4096> path{};
-  const ssize_t size = ::readlink("/proc/self/exe", path.data(), path.size());
-  const std::string own(path.data(), size > 0 ? static_cast<std::size_t>(size) : 0);
+  const std::string own = own_path();
   return own.substr(0, own.rfind('/') + 1) + name;
 }
 
 }  // namespace
 
+std::string own_path() {
+  constexpr std::string_view replaced = " (deleted)";
+  std::array<char, 4096> path{};
+  const ssize_t size = ::readlink("/proc/self/exe", path.data(), path.size());
+  std::string own(path.data(), size > 0 ? static_cast<std::size_t>(size) : 0);
+  if (own.ends_with(replaced)) own.resize(own.size() - replaced.size());
+  return own;
+}
+
 Result<Options> parse_options(const std::vector<std::string>& arguments) {
   Options options;
   for (std::size_t i = 0; i < arguments.size(); ++i) {
+    const std::size_t first = i;
     const std::size_t equals = arguments[i].find('=');
     const std::string name = arguments[i].substr(0, equals);
     if (name == "--help" || name == "-h") {
@@ -79,8 +93,10 @@ Result<Options> parse_options(const std::vector<std::string>& arguments) {
     } else {
       return fail(ErrorCode::invalid_argument, arguments[i] + ": not an option; see --help");
     }
+    if (name == "--resume") continue;
+    for (std::size_t k = first; k <= i; ++k) options.arguments.push_back(arguments[k]);
   }
-  if (options.help || options.version) return options;
+  if (options.help || options.version || options.check_resume >= 0) return options;
   if (options.work_dir.empty()) {
     return fail(ErrorCode::invalid_argument, "--work-dir: is missing; see --help");
   }

@@ -16,6 +16,10 @@ struct Options {
   std::string fetcher;      ///< default: `rm-fetch` beside this program
   std::uint64_t fetch_bytes_max = 16ull << 30;
   std::int32_t end_with = 0;  ///< a pid; 0: it outlives everybody
+  /// Descriptors of a ResumeState, see upgrade.hpp; -1: none.
+  std::int32_t resume = -1;
+  std::int32_t check_resume = -1;
+  std::vector<std::string> arguments = {};  ///< all of them but --resume
   bool help = false;
   bool version = false;
 };
@@ -36,7 +40,12 @@ inline constexpr const char* usage =
     "                       this one, is gone\n"
     "  --help, --version\n"
     "\n"
-    "SIGTERM ends it and leaves the tasks running; the next shepherd finds them.\n";
+    "SIGTERM ends it and leaves the tasks running; the next shepherd finds them. SIGHUP makes it "
+    "go\n"
+    "on as the program that is at its path by now: same process, same children.\n";
+
+/// Where this program is, or was before another file took its name.
+std::string own_path();
 
 /// Also takes `--name=value`. Fails with `invalid_argument`, naming the argument.
 Result<Options> parse_options(const std::vector<std::string>& arguments);

@@ -45,9 +45,11 @@ void reset_signals() {
 }  // namespace
 
 Result<void> set_up_process(const Options& options) {
-  // Fails for the leader of a process group, which a daemon started by an agent is not.
-  ::setsid();
-  ::syscall(SYS_close_range, 3, ~0U, 0);
+  if (options.resume < 0) {
+    // Fails for the leader of a process group, which a daemon started by an agent is not.
+    ::setsid();
+    ::syscall(SYS_close_range, 3, ~0U, 0);
+  }
   const int null = ::open("/dev/null", O_RDWR);
   if (null < 0) return fail_errno("/dev/null");
   ::dup2(null, STDIN_FILENO);

@@ -12,7 +12,8 @@
 namespace librm::shepherd {
 
 /// Own session where possible, no inherited descriptor but stderr, stdin and stdout /dev/null,
-/// every signal blocked and at its default, so that children inherit defaults without work.
+/// every signal blocked and at its default, so that children inherit defaults without work. One
+/// that resumes has its session already, and keeps the descriptors that it was left.
 Result<void> set_up_process(const Options& options);
 
 /// Raises this process's limit of open files (each running task takes one) as far as it may, and

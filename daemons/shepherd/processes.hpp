@@ -66,6 +66,8 @@ struct ChildEnd {
 /// Empty where the process of this pidfd has not ended or is not our child.
 std::optional<ChildEnd> peek_end(int pidfd);
 void reap(int pidfd);
+/// Whether the process of this pidfd is our child, living or not reaped yet.
+bool is_child(int pidfd);
 
 /// A pidfd for any process; empty where it does not exist.
 Descriptor open_process(pid_t pid);

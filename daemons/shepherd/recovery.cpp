@@ -52,10 +52,11 @@ bool Shepherd::adopt(const TaskKey& key, const LedgerTask& task) {
   Descriptor process = open_process(pid);
   // Read after opening: if the number was given to another in between, its birth shows it.
   const auto stat = read_stat(pid);
-  if (!process || !stat || has_ended(*stat) || !task.born.contains(stat->start_ticks)) {
-    return false;
-  }
-  return watch({key, pid, std::move(process), false});
+  if (!process || !stat || !task.born.contains(stat->start_ticks)) return false;
+  // Of the program that went on as this one, in the same process.
+  const bool child = is_child(process.get());
+  if (has_ended(*stat) && !child) return false;
+  return watch({key, pid, std::move(process), child});
 }
 
 bool Shepherd::adopt_unrecorded(const TaskKey& key, const std::vector<TaskMember>& members) {

@@ -57,7 +57,15 @@ void note_fetch_failure(const Descriptor& report, TaskEnd& end) {
 }  // namespace
 
 Result<Shepherd> Shepherd::start(const Options& options) {
-  Result<Descriptor> lock = lock_work_dir(options.work_dir);
+  Result<ResumeState> resumed = ResumeState{};
+  if (options.resume >= 0) {
+    resumed = read_resume_state(options.resume);
+    ::close(options.resume);
+    if (!resumed) return tl::unexpected<Error>(resumed.error());
+    keep_open(resumed->lock, false);
+  }
+  Result<Descriptor> lock =
+      resumed->lock >= 0 ? Descriptor(resumed->lock) : lock_work_dir(options.work_dir);
   if (!lock) return tl::unexpected<Error>(lock.error());
   if (auto ok = write_pid_file(options.work_dir); !ok) return tl::unexpected<Error>(ok.error());
   Result<std::string> boot_id = read_boot_id();
@@ -69,7 +77,9 @@ Result<Shepherd> Shepherd::start(const Options& options) {
   ledger_options.hash_seed = random_number();
   Result<Ledger> ledger = Ledger::open(ledger_options, wall_now());
   if (!ledger) return tl::unexpected<Error>(ledger.error());
-  auto spawners = SpawnPool::make(spawner_threads, raise_open_files());
+  rlimit open_files = raise_open_files();
+  if (options.resume >= 0) open_files = {resumed->open_files, resumed->open_files_max};
+  auto spawners = SpawnPool::make(spawner_threads, open_files);
   if (!spawners) return tl::unexpected<Error>(spawners.error());
 
   Descriptor epoll(::epoll_create1(EPOLL_CLOEXEC));
@@ -77,6 +87,7 @@ Result<Shepherd> Shepherd::start(const Options& options) {
   ::sigemptyset(&wanted);
   ::sigaddset(&wanted, SIGTERM);
   ::sigaddset(&wanted, SIGINT);
+  ::sigaddset(&wanted, SIGHUP);
   Descriptor signals(::signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK));
   epoll_event event{};
   event.events = EPOLLIN;
@@ -89,8 +100,10 @@ Result<Shepherd> Shepherd::start(const Options& options) {
   if (!link) return tl::unexpected<Error>(link.error());
   BaseEnvironment base = base_environment(environ, ledger->state().boot().instance);
   Shepherd shepherd(options, std::move(*lock), std::move(*ledger), std::move(*spawners),
-                    std::move(epoll), std::move(signals), std::move(*link), std::move(base));
+                    std::move(epoll), std::move(signals), std::move(*link), std::move(base),
+                    open_files);
   shepherd.recover();
+  if (options.resume >= 0) shepherd.resume(std::move(*resumed));
   if (auto ok = shepherd.watch_owner(); !ok) return tl::unexpected<Error>(ok.error());
   return shepherd;
 }
@@ -112,7 +125,7 @@ Result<void> Shepherd::watch_owner() {
 
 Shepherd::Shepherd(Options options, Descriptor lock, Ledger ledger,
                    std::unique_ptr<SpawnPool> spawners, Descriptor epoll, Descriptor signals,
-                   AgentLink link, BaseEnvironment base)
+                   AgentLink link, BaseEnvironment base, rlimit task_open_files)
     : options_(std::move(options)),
       lock_(std::move(lock)),
       ledger_(std::move(ledger)),
@@ -121,7 +134,9 @@ Shepherd::Shepherd(Options options, Descriptor lock, Ledger ledger,
       signals_(std::move(signals)),
       link_(std::move(link)),
       base_(std::move(base)),
-      fetch_{options_.fetcher, options_.fetch_bytes_max} {}
+      fetch_{options_.fetcher, options_.fetch_bytes_max},
+      task_open_files_(task_open_files),
+      program_(identity_of("/proc/self/exe")) {}
 
 Result<void> Shepherd::run() {
   log_line("serves " + options_.work_dir + ", " + std::to_string(watches_.size()) +
@@ -131,6 +146,7 @@ Result<void> Shepherd::run() {
     finish_ended();
     report();
     start_some();
+    if (!upgrade_to_.empty()) upgrade();
   }
   if (shutting_down_) kill_all();
   save();
@@ -192,7 +208,13 @@ Result<void> Shepherd::wait_for_events() {
 
 void Shepherd::on_signal() {
   signalfd_siginfo info{};
-  while (::read(signals_.get(), &info, sizeof info) == sizeof info) stopping_ = true;
+  while (::read(signals_.get(), &info, sizeof info) == sizeof info) {
+    if (info.ssi_signo == SIGHUP) {
+      upgrade_to_ = own_path();
+    } else {
+      stopping_ = true;
+    }
+  }
 }
 
 void Shepherd::on_owner_gone() {
@@ -279,6 +301,11 @@ int Shepherd::keep_fences() {
   if (!next) return -1;
   constexpr std::int64_t longest = 3'600'000;
   return static_cast<int>(std::min(longest, to_ms(*next - now) + 1));
+}
+
+void Shepherd::on_message(UpgradeShepherd& message) {
+  const FileIdentity asked = identity_of(message.program);
+  if (asked != FileIdentity{} && asked != program_) upgrade_to_ = message.program;
 }
 
 void Shepherd::on_message(ShutdownShepherd&) { stopping_ = shutting_down_ = true; }

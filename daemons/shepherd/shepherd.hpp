@@ -22,6 +22,7 @@
 #include "shepherd/processes.hpp"
 #include "shepherd/spawn_pool.hpp"
 #include "shepherd/spawner.hpp"
+#include "shepherd/upgrade.hpp"
 
 namespace librm::shepherd {
 
@@ -32,7 +33,8 @@ namespace librm::shepherd {
 /// Not thread-safe: one thread runs it, and only the making of processes is shared with helpers.
 class Shepherd {
  public:
-  /// Takes the lock, reads the ledger, finds what an earlier shepherd started, and listens.
+  /// Takes the lock, reads the ledger, finds what an earlier shepherd started, and listens. With
+  /// options.resume it goes on from what the program before it left.
   static Result<Shepherd> start(const Options& options);
 
   /// Until SIGTERM or SIGINT, which leave the tasks running, or ShutdownShepherd, which does not.
@@ -58,7 +60,14 @@ class Shepherd {
   Result<void> watch_owner();
 
   Shepherd(Options options, Descriptor lock, Ledger ledger, std::unique_ptr<SpawnPool> spawners,
-           Descriptor epoll, Descriptor signals, AgentLink link, BaseEnvironment base);
+           Descriptor epoll, Descriptor signals, AgentLink link, BaseEnvironment base,
+           rlimit task_open_files);
+
+  void resume(ResumeState state);
+  ResumeState resume_state() const;
+  /// Goes on as upgrade_to_, and returns only where that is refused.
+  void upgrade();
+  Result<void> become(const std::string& program);
 
   void recover();
   bool adopt(const TaskKey& key, const LedgerTask& task);
@@ -77,6 +86,7 @@ class Shepherd {
   void on_message(SignalTask& message);
   void on_message(ForgetTasks& message);
   void on_message(FenceTasks& message);
+  void on_message(UpgradeShepherd& message);
   void on_message(ShutdownShepherd& message);
   void on_message(ShepherdState& message);  // only shepherds send these two
   void on_message(TaskProgress& message);
@@ -114,6 +124,9 @@ class Shepherd {
   std::map<TaskKey, Instant> fences_;  // of what runs or is queued, on boot time
   std::set<TaskKey> changed_;          // and not yet reported on this connection
   bool state_due_ = false;             // the connection is new
+  rlimit task_open_files_;
+  FileIdentity program_;    // which it was last told to go on as
+  std::string upgrade_to_;  // at the end of this turn
   bool stopping_ = false;
   bool shutting_down_ = false;
   bool save_failed_ = false;

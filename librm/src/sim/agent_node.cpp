@@ -64,6 +64,11 @@ void AgentNode::reach_shepherd(Duration delay) {
             reach_shepherd(world().draw_skewed(milliseconds(5), seconds(2)));
           });
         });
+    if (world().rarely("shepherd goes on as another program")) {
+      after(world().draw_skewed(milliseconds(1), seconds(5)), [this, session] {
+        if (session == shepherd_session_) shepherd_.receive(UpgradeShepherd{"rm-shepherd"});
+      });
+    }
   });
 }
 

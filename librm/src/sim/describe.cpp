@@ -146,6 +146,7 @@ struct Describer {
     for (const TaskKey& key : m.keys) text += " " + key.task;
     return text;
   }
+  std::string operator()(const UpgradeShepherd& m) const { return "UpgradeShepherd " + m.program; }
   std::string operator()(const FenceTasks& m) const {
     std::string text = "FenceTasks";
     for (const TaskFence& fence : m.fences) {

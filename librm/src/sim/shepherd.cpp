@@ -177,6 +177,13 @@ void Shepherd::keep_fence(const TaskKey& key) {
   plan_end(key, milliseconds(1), std::nullopt, signal_kill);
 }
 
+/// The same process with the same children; what was not reported yet is in its next first message.
+void Shepherd::on(const UpgradeShepherd&) {
+  to_agent_ = nullptr;
+  ++session_;
+  if (std::function<void()> lost = std::exchange(lost_, nullptr)) lost();
+}
+
 void Shepherd::on(const ShutdownShepherd&) {
   for (const auto& [key, process] : processes_) {
     plan_end(key, milliseconds(1), std::nullopt, signal_kill);

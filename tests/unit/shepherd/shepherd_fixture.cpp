@@ -25,16 +25,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// Programs of one build are in one directory; RM_BIN_DIR names another.
-std::string program() {
-  if (const char* directory = std::getenv("RM_BIN_DIR")) {
-    return std::string(directory) + "/rm-shepherd";
-  }
-  return std::filesystem::read_symlink("/proc/self/exe").parent_path() / "rm-shepherd";
-}
-
 pid_t spawn_program(const std::vector<std::string>& arguments) {
-  const std::string path = program();
+  const std::string path = ShepherdProcess::program();
   std::vector<char*> pointers{const_cast<char*>(path.c_str())};
   for (const std::string& text : arguments) pointers.push_back(const_cast<char*>(text.c_str()));
   pointers.push_back(nullptr);
@@ -66,6 +58,14 @@ Descriptor connect_to(const std::string& path) {
 }
 
 }  // namespace
+
+/// Programs of one build are in one directory; RM_BIN_DIR names another.
+std::string ShepherdProcess::program() {
+  if (const char* directory = std::getenv("RM_BIN_DIR")) {
+    return std::string(directory) + "/rm-shepherd";
+  }
+  return std::filesystem::read_symlink("/proc/self/exe").parent_path() / "rm-shepherd";
+}
 
 bool eventually(const std::function<bool()>& condition) {
   const auto limit = Clock::now() + test_limit;

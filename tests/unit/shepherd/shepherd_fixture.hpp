@@ -89,6 +89,8 @@ class ShepherdProcess {
   /// A start of this command in a new sandbox; task ids count from 1.
   TaskStart task(const std::string& command);
   std::string output(const TaskKey& key, const std::string& stream = "stdout") const;
+  /// Its path.
+  static std::string program();
   /// Runs the shepherd's program with these arguments and returns how it ended.
   static int run(const std::vector<std::string>& arguments);
 

@@ -189,6 +189,7 @@ inline std::vector<ShepherdMessage> shepherd_messages() {
       ShepherdState{4711, {TaskProcess{task_key(), 4712, WallTime{1}}}, {task_end()}},
       TaskProgress{{TaskProcess{task_key(), 4712, WallTime{1}}}, {task_end()}},
       FenceTasks{{TaskFence{task_key(), Instant{7}}}},
+      UpgradeShepherd{"/usr/lib/librm/rm-shepherd"},
   };
 }
 

@@ -70,6 +70,13 @@ struct FenceTasks {
 /// TaskEnd::error of a task that the shepherd killed at its fence.
 inline constexpr const char* fenced_error = "killed by its fence: the agent had no lease";
 
+/// Goes on as this program unless it is this program already: the same process, with the same
+/// children. The connection ends with it. Refused, and logged, where the program cannot.
+struct UpgradeShepherd {
+  std::string program;  ///< path
+  bool operator==(const UpgradeShepherd&) const = default;
+};
+
 /// Kills everything that runs, then exits.
 struct ShutdownShepherd {
   bool operator==(const ShutdownShepherd&) const = default;
@@ -113,6 +120,6 @@ struct TaskProgress {
 };
 
 using ShepherdMessage = std::variant<StartTasks, SignalTask, ForgetTasks, ShutdownShepherd,
-                                     ShepherdState, TaskProgress, FenceTasks>;
+                                     ShepherdState, TaskProgress, FenceTasks, UpgradeShepherd>;
 
 }  // namespace librm

@@ -105,6 +105,7 @@ class Shepherd final : public Node {
   void on(const ForgetTasks& message);
   void on(const FenceTasks& message);
   void keep_fence(const TaskKey& key);
+  void on(const UpgradeShepherd& message);
   void on(const ShutdownShepherd& message);
   void on(const ShepherdState&) {}
   void on(const TaskProgress&) {}

@@ -293,6 +293,7 @@ LIBRM_WIRE(ShutdownShepherd)
 LIBRM_WIRE(ShepherdState, pid, running, ended)
 LIBRM_WIRE(TaskProgress, started, ended)
 LIBRM_WIRE(FenceTasks, fences)
+LIBRM_WIRE(UpgradeShepherd, program)
 
 // --- records ---
 

@@ -62,6 +62,7 @@ LIBRM_WIRE_NUMBER(ShutdownShepherd, 1004);
 LIBRM_WIRE_NUMBER(ShepherdState, 1005);
 LIBRM_WIRE_NUMBER(TaskProgress, 1006);
 LIBRM_WIRE_NUMBER(FenceTasks, 1007);
+LIBRM_WIRE_NUMBER(UpgradeShepherd, 1008);
 
 // Records of the master's stream.
 LIBRM_WIRE_NUMBER(EpochRecord, 1);
