@@ -97,6 +97,8 @@ Result<int> list_nodes(const Context& context) {
     table.add(std::move(row));
   }
   if (!table.empty()) context.print(table.render(context.out, !context.no_headers));
+  const std::string pause = text_of(*answer, "rescheduling_pause");
+  if (!pause.empty()) context.note(pause);
   if (all.empty()) context.note("no nodes: start agents with 'rm-agent'");
   return 0;
 }

@@ -66,7 +66,19 @@ std::string meter(const Terminal& terminal, const char* name, const Use& use,
          amounts(use, format);
 }
 
-/// Two lines of counts and the meters of the whole.
+/// A line for each thing that an operator has to know.
+std::string warnings(const Terminal& terminal, const Json& state) {
+  std::string text;
+  const auto warn = [&](const std::string& line) {
+    text += paint(terminal, "33", shorten(line, terminal.width)) + '\n';
+  };
+  const std::string pause = text_of(state, "rescheduling_pause");
+  if (!pause.empty()) warn(pause);
+  if (member(state, "storage_low") == true) warn("no new work is taken: the disk is nearly full");
+  return text;
+}
+
+/// Two lines of counts, warnings, and the meters of the whole.
 std::string head(const Terminal& terminal, const Json& state) {
   const Json& resources = member(state, "resources");
   const std::string jobs = counts_text(terminal, counts_of(member(state, "jobs")));
@@ -74,6 +86,7 @@ std::string head(const Terminal& terminal, const Json& state) {
   return shorten_painted(paint(terminal, "1", "jobs") + "   " + (jobs.empty() ? "none" : jobs),
                          terminal.width) +
          '\n' + paint(terminal, "1", "nodes") + "  " + nodes_text(member(state, "nodes")) + '\n' +
+         warnings(terminal, state) +
          shorten_painted(meter(terminal, "cpus ", use_of(resources, "cpus"), human_number, width) +
                              "    " +
                              meter(terminal, "mem", use_of(resources, "mem"), human_mib, width),

@@ -189,7 +189,7 @@ class MasterHttp::Impl {
   }
 
   void nodes(const HttpRequest&, const Params&, Responder responder) {
-    responder.reply(json_response(nodes_to_json(master(), backend_.now().wall)));
+    responder.reply(json_response(nodes_to_json(backend_.core(), backend_.now().wall)));
   }
 
   void node(const HttpRequest&, const Params& params, Responder responder) {

@@ -77,10 +77,12 @@ Resources offered_to(const Allocator& allocator, FrameworkId framework) {
 
 }  // namespace
 
-Json nodes_to_json(const MasterCore& master, WallTime now) {
+Json nodes_to_json(const batch::ClusterCore& core, WallTime now) {
+  const MasterCore& master = core.master();
   Json list = Json::array();
   for (const auto& [id, agent] : master.agents()) list.push_back(node(master, id, agent, now));
-  return {{"nodes", std::move(list)}};
+  return {{"nodes", std::move(list)},
+          {"rescheduling_pause", core.batch().rescheduling_pause().value_or("")}};
 }
 
 std::optional<Json> node_to_json(const MasterCore& master, AgentId id, WallTime now) {
@@ -164,7 +166,8 @@ Json state_to_json(const batch::ClusterCore& core, const std::string& leader, co
           {"frameworks", active},
           {"epoch", master.epoch()},
           {"leader", leader},
-          {"storage_low", master.storage_low()}};
+          {"storage_low", master.storage_low()},
+          {"rescheduling_pause", core.batch().rescheduling_pause().value_or("")}};
 }
 
 }  // namespace librm::http

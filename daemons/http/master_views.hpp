@@ -12,7 +12,7 @@
 namespace librm::http {
 
 /// As this folder's README describes them.
-Json nodes_to_json(const MasterCore& master, WallTime now);
+Json nodes_to_json(const batch::ClusterCore& core, WallTime now);
 /// Empty where there is no such agent.
 std::optional<Json> node_to_json(const MasterCore& master, AgentId id, WallTime now);
 Json frameworks_to_json(const MasterCore& master);

@@ -101,6 +101,9 @@ std::optional<int> read_options(int argc, const char* const* argv, MasterOptions
   flags.add("agent-lease", master.agent_lease, "after which a silent agent starts nothing");
   flags.add("unreachable-after", master.agent_unreachable_after,
             "silence after which an agent is unreachable; more than the lease");
+  flags.add("pause-percent", config.batch.pause_percent,
+            "of agents that are unreachable, above which nothing is started anew elsewhere; 100: "
+            "never pause");
   flags.add("agent-return-timeout", master.agent_return_timeout,
             "that known agents have to return after a start");
   flags.add("offer-timeout", master.allocator.offer_timeout,
@@ -143,6 +146,10 @@ std::optional<int> read_options(int argc, const char* const* argv, MasterOptions
       return usage_error("batch-role: " + valid.error().message);
     }
     config.batch.framework.roles.insert(role);
+  }
+  if (config.batch.pause_percent > 100) {
+    return usage_error("pause-percent: " + std::to_string(config.batch.pause_percent) +
+                       ", limit 100");
   }
   if (master.heartbeat_interval.ns <= 0 || master.heartbeat_interval >= master.agent_lease ||
       master.agent_lease >= master.agent_unreachable_after) {

@@ -90,6 +90,8 @@ struct ClusterShape {
     librm::Attributes attributes;
     librm::Resources total;
     bool reachable = true;
+    bool silent = false;              ///< for longer than its lease; may be unreachable soon
+    bool down = false;                ///< by an operator
     std::string out_of_service = {};  ///< `agent is draining`; empty: it is offered
     std::optional<librm::WallTime> available_until = {};  ///< when planned maintenance begins
     bool operator==(const Node&) const = default;
@@ -97,6 +99,11 @@ struct ClusterShape {
   std::vector<Node> nodes;
   bool operator==(const ClusterShape&) const = default;
 };
+
+/// Why nothing that is out of reach is started anew: of the agents that are not down, more than
+/// `percent`, and at least three, are unreachable or about to be. Then it is rather the network, or
+/// the master itself, than they; what they run is likely to run on. Empty: it is.
+std::optional<std::string> pause_of_rescheduling(const ClusterShape& shape, std::uint32_t percent);
 
 using BatchEvent = std::variant<librm::Tick, SubmitJobs, ControlJob, AddSchedule, ControlSchedule,
                                 SessionEvent, ClusterShape, librm::StorageLow>;
@@ -164,6 +171,8 @@ struct BatchOptions {
   librm::Duration refuse_for = librm::seconds(3600);  ///< of offers that serve no waiting job
   librm::Duration dropped_retry_delay = librm::milliseconds(100);
   std::uint32_t dependency_max = 1000;  ///< per job
+  /// While more of the agents are unreachable, what they ran is not started anew. 0..100.
+  std::uint32_t pause_percent = 50;
   std::uint32_t schedules_max = 10'000;
   const TimeZones* zones = &utc_only();       ///< outlives the core
   const Patterns* patterns = &no_patterns();  ///< outlives the core
@@ -217,6 +226,8 @@ class BatchCore {
   std::vector<librm::WallTime> upcoming(const Schedule& schedule, std::size_t count) const;
   const TimeZones& zones() const { return *options_.zones; }
   std::optional<librm::FrameworkId> framework() const;
+  /// See pause_of_rescheduling(); by the last ClusterShape.
+  const std::optional<std::string>& rescheduling_pause() const { return rescheduling_pause_; }
   /// The highest that was given.
   JobId last_job_id() const { return job_id_last_; }
   /// `now` dates retries; agents come from the last ClusterShape and the offers held.
@@ -226,10 +237,10 @@ class BatchCore {
 
  private:
   struct TimerKey {
-    enum class Kind : std::uint8_t { retry, fence };
+    enum class Kind : std::uint8_t { retry, fence, rerun };  // the last is no timer's
     Kind kind = Kind::retry;
     ElementId element;
-    std::uint32_t attempt = 0;  ///< of a fence
+    std::uint32_t attempt = 0;  ///< not of a retry
     auto operator<=>(const TimerKey&) const = default;
   };
   /// A job, or an element of an array that was launched.
@@ -300,17 +311,24 @@ class BatchCore {
                    const librm::StatusUpdate& update, BatchActions& out);
   void on_started(const Element& element, librm::WallTime started);
   void on_end(librm::Now now, const Element& element, Attempt attempt, BatchActions& out);
-  void on_unreachable(librm::Now now, const Element& element, const Attempt& attempt,
-                      BatchActions& out);
   bool forgotten_since_restore(const Attempt& attempt, const librm::StatusUpdate& update) const;
   void kill_stray(librm::Now now, const librm::StatusUpdate& update, BatchActions& out);
-  void on_fence(librm::Now now, const TimerKey& key, BatchActions& out);
   void decide(librm::Now now, const Element& element, Attempt& attempt,
               JobChangeRecord& change) const;
   void again(librm::Now now, const Execution& execution, const Attempt& attempt,
              JobChangeRecord& change) const;
   void kill_attempts(librm::Now now, const Element& element, const Attempt* except,
                      BatchActions& out);
+
+  // batch_reschedule.cpp: what may start anew while its agent is unreachable
+  void on_unreachable(librm::Now now, const Element& element, const Attempt& attempt,
+                      BatchActions& out);
+  void forget_reschedule(const ElementId& id, std::uint32_t attempt);
+  void on_shape(const ClusterShape& shape);
+  void reschedule(librm::Now now, BatchActions& out);
+  void rerun(librm::Now now, const Element& element, const Attempt& attempt, BatchActions& out);
+  void end_fenced(librm::Now now, const Element& element, const Attempt& attempt,
+                  BatchActions& out);
 
   // batch_change.cpp: changes of a job's state and what follows
   void change(librm::Now now, JobChangeRecord record, BatchActions& out);
@@ -380,7 +398,7 @@ class BatchCore {
   void session_step(librm::Now now, const librm::FrameworkEvent& event, BatchActions& out);
   void on_session(librm::Now now, librm::FrameworkActions& actions, BatchActions& out);
   void call(librm::Now now, librm::Message message, BatchActions& out);
-  void on_timers(librm::Now now, BatchActions& out);
+  void on_timers(librm::Now now);
   void trace(std::string_view subject, const std::string& fact) const;
 
   // batch_schedule.cpp: the pipeline of flush()
@@ -448,6 +466,9 @@ class BatchCore {
   std::vector<librm::InverseOfferInfo> inverse_offers_;  ///< answered by flush()
   std::vector<librm::UpdateAck> acks_;
   detail::TimerQueue<TimerKey> timers_;
+  std::set<TimerKey> to_reschedule_;  ///< looked at by flush()
+  std::set<TimerKey> paused_;         ///< until rescheduling goes on
+  std::optional<std::string> rescheduling_pause_;
   detail::ReadyQueue ready_;
   std::map<JobId, std::set<std::uint32_t>> retriable_;  ///< launched elements that could start now
   std::map<JobId, librm::Ranges> eligible_;  ///< of arrays with after_corr: their parents allow it

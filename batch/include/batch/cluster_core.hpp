@@ -45,14 +45,17 @@ class ClusterCore {
   void take(librm::MasterActions& actions, Actions& out);
   void take(BatchActions& actions, Actions& out);
   void settle(librm::Now now, Actions& out);
-  void tell_shape();
+  bool shape_ages(librm::Now now) const;
+  void tell_shape(librm::Now now);
 
+  const librm::Duration agent_lease_;
   librm::MasterCore master_;
   BatchCore batch_;
   std::deque<librm::MasterEvent> to_master_;
   std::deque<BatchEvent> to_batch_;
-  ClusterShape shape_;          ///< as the batch front end knows it
-  bool shape_changed_ = false;  ///< perhaps
+  ClusterShape shape_;              ///< as the batch front end knows it
+  bool shape_changed_ = false;      ///< perhaps
+  librm::Instant look_at_silence_;  ///< again, while rescheduling is paused
 };
 
 }  // namespace batch

@@ -25,7 +25,7 @@ void BatchCore::step(librm::Now now, const BatchEvent& event, BatchActions& out)
   LIBRM_CHECK(resumed_, "resume() comes before the first step()");
   if (std::holds_alternative<librm::Tick>(event)) {
     session_step(now, librm::Tick{}, out);
-    on_timers(now, out);
+    on_timers(now);
     on_schedules(now, out);
   } else if (const auto* request = std::get_if<SubmitJobs>(&event)) {
     SubmitAnswer answer;
@@ -45,7 +45,7 @@ void BatchCore::step(librm::Now now, const BatchEvent& event, BatchActions& out)
   } else if (const auto* session = std::get_if<SessionEvent>(&event)) {
     session_step(now, session->event, out);
   } else if (const auto* shape = std::get_if<ClusterShape>(&event)) {
-    shape_ = *shape;
+    on_shape(*shape);
   } else if (const auto* storage = std::get_if<librm::StorageLow>(&event)) {
     if (storage_low_ && !storage->low) revive_ = true;
     storage_low_ = storage->low;
@@ -59,6 +59,7 @@ void BatchCore::flush(librm::Now now, BatchActions& out) {
   send_acks(now, out);
   ask_for_strays(now, out);
   answer_inverse_offers(now, out);
+  reschedule(now, out);
   match_offers(now, out);
   settle_edges(now, out);
   settle_runs(now, out);

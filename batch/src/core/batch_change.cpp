@@ -10,6 +10,13 @@
 
 namespace batch {
 
+Attempt* find_attempt(Execution& execution, std::uint32_t run, std::uint32_t number) {
+  for (auto at = execution.attempts.rbegin(); at != execution.attempts.rend(); ++at) {
+    if (at->run == run && at->attempt == number) return &*at;
+  }
+  return nullptr;
+}
+
 JobChangeRecord change_record(const ElementId& id, const Execution& execution) {
   JobChangeRecord record;
   record.job = id.job;

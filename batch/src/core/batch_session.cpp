@@ -95,10 +95,10 @@ void BatchCore::answer_inverse_offers(librm::Now now, BatchActions& out) {
   for (auto& [reason, decline] : declines) call(now, std::move(decline), out);
 }
 
-void BatchCore::on_timers(librm::Now now, BatchActions& out) {
+void BatchCore::on_timers(librm::Now now) {
   while (const auto key = timers_.take_due(now.mono)) {
     if (key->kind == TimerKey::Kind::fence) {
-      on_fence(now, *key, out);
+      to_reschedule_.insert(*key);
     } else if (const auto element = find_element(key->element)) {
       refresh(*element);
     }

@@ -13,10 +13,6 @@ namespace {
 using librm::TaskReason;
 using librm::TaskState;
 
-/// Added to a fence: the drift of two clocks over its length, and the time that signals take.
-constexpr librm::Duration fence_margin = librm::seconds(10);
-constexpr std::int64_t fence_drift_divisor = 100;
-
 /// A restored state asks so often what its agents run.
 constexpr librm::Duration stray_interval = librm::seconds(5);
 
@@ -48,13 +44,6 @@ Outcome outcome_of(LostPolicy lost, const librm::StatusUpdate& end) {
     default:
       return Outcome::repeat;
   }
-}
-
-Attempt* find_attempt(Execution& job, std::uint32_t run, std::uint32_t number) {
-  for (auto at = job.attempts.rbegin(); at != job.attempts.rend(); ++at) {
-    if (at->run == run && at->attempt == number) return &*at;
-  }
-  return nullptr;
 }
 
 bool is_latest(const Execution& job, const Attempt& attempt) {
@@ -143,7 +132,7 @@ void BatchCore::on_progress(librm::Now now, const Element& element, Attempt& att
     if (news) on_unreachable(now, element, attempt, out);
     return;
   }
-  timers_.clear({TimerKey::Kind::fence, element.id(), attempt.attempt});
+  forget_reschedule(element.id(), attempt.attempt);
   if (is_terminal(execution.state)) {
     kill_stray(now, update, out);
     return;
@@ -172,54 +161,9 @@ void BatchCore::on_started(const Element& element, librm::WallTime started) {
   settling_.push_back({element.job.id, std::nullopt});
 }
 
-void BatchCore::on_unreachable(librm::Now now, const Element& element, const Attempt& attempt,
-                               BatchActions& out) {
-  Execution& execution = element.execution;
-  const JobSpec& spec = element.job.spec;
-  if (is_terminal(execution.state)) return;
-  const std::string reason = "agent " + to_string(attempt.agent) + " is unreachable";
-  trace(attempt.latest.task, reason);
-  const bool alone =
-      std::none_of(execution.attempts.begin(), execution.attempts.end(), [](const Attempt& a) {
-        return !is_terminal(a.latest.state) && a.latest.state != TaskState::unreachable;
-      });
-  if (spec.lost == LostPolicy::rerun && alone && execution.state == JobState::running &&
-      !execution.cancel_requested) {
-    JobChangeRecord record = change_record(element.id(), execution);
-    record.state = JobState::pending;
-    record.reason = reason + "; launched anew by policy 'rerun'";
-    change(now, std::move(record), out);
-    return;
-  }
-  if (spec.lost == LostPolicy::fence && spec.fence_after) {
-    // The agent's lease had ended before the master gave it up, so its own count began earlier.
-    const librm::Duration bound = *spec.fence_after;
-    timers_.set({TimerKey::Kind::fence, element.id(), attempt.attempt},
-                now.mono + bound + bound / fence_drift_divisor + spec.kill_grace + fence_margin);
-  }
-  if (!execution.cancel_requested && execution.state == JobState::running) {
-    execution.reason = reason;
-  }
-  announce(element.id(), execution, out);
-}
-
-void BatchCore::on_fence(librm::Now now, const TimerKey& key, BatchActions& out) {
-  const auto element = find_element(key.element);
-  if (!element) return;
-  Attempt* attempt = find_attempt(element->execution, element->execution.run, key.attempt);
-  if (attempt == nullptr || attempt->latest.state != TaskState::unreachable) return;
-  Attempt ended = *attempt;
-  ended.latest.state = TaskState::gone;
-  ended.latest.reason = TaskReason::agent_unreachable;
-  ended.latest.sequence = 0;
-  ended.latest.message =
-      "agent " + to_string(ended.agent) + " is unreachable, its fence has killed the task by now";
-  on_end(now, *element, std::move(ended), out);
-}
-
 void BatchCore::on_end(librm::Now now, const Element& element, Attempt attempt, BatchActions& out) {
   const Execution& execution = element.execution;
-  timers_.clear({TimerKey::Kind::fence, element.id(), attempt.attempt});
+  forget_reschedule(element.id(), attempt.attempt);
   trace(attempt.latest.task, text::end_of(attempt.latest));
   JobChangeRecord record = change_record(element.id(), execution);
   if (!record.started && attempt.latest.started) {

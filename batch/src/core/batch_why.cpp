@@ -20,7 +20,8 @@ std::string place_of(const Attempt& attempt) {
   return to_string(attempt.agent) + " (" + attempt.hostname + ")";
 }
 
-std::string describe_running(const Execution& job, librm::Now now) {
+std::string describe_running(const Execution& job, librm::Now now,
+                             const std::optional<std::string>& pause) {
   const Attempt& attempt = job.attempts.back();
   std::string text;
   switch (attempt.latest.state) {
@@ -32,6 +33,7 @@ std::string describe_running(const Execution& job, librm::Now now) {
     case librm::TaskState::unreachable:
       text = "started on " + place_of(attempt) + " " + text::span(now.wall - attempt.launched) +
              " ago · agent " + to_string(attempt.agent) + " is unreachable";
+      if (pause) text += " · " + *pause;
       break;
     default:
       text = "running " + text::span(now.wall - attempt.latest.started.value_or(attempt.launched)) +
@@ -145,7 +147,7 @@ Why BatchCore::why(const Job& job, const ElementId& id, const Execution& executi
   if (is_terminal(execution.state)) {
     why.summary = describe_ended(execution, now);
   } else if (execution.state == JobState::running) {
-    why.summary = describe_running(execution, now);
+    why.summary = describe_running(execution, now, rescheduling_pause_);
     if (execution.attempts.back().latest.state == librm::TaskState::unreachable) {
       why.details.push_back(std::string("policy '") + to_string(job.spec.lost) + "': " +
                             (job.spec.lost == LostPolicy::fence

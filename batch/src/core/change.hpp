@@ -9,4 +9,7 @@ namespace batch {
 /// Its durable values as they are.
 JobChangeRecord change_record(const ElementId& id, const Execution& execution);
 
+/// The attempt of that number and run; null where there is none.
+Attempt* find_attempt(Execution& execution, std::uint32_t run, std::uint32_t number);
+
 }  // namespace batch

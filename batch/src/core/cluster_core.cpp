@@ -12,6 +12,7 @@ namespace {
 
 /// A flush settles in a few rounds; a thousand mean that two parts answer each other for ever.
 constexpr int rounds_max = 1000;
+constexpr librm::Duration silence_interval = librm::seconds(1);
 constexpr std::size_t hops_max = 10'000'000;
 
 std::string out_of_service(const librm::AgentServiceRecord& record) {
@@ -23,7 +24,9 @@ std::string out_of_service(const librm::AgentServiceRecord& record) {
 }  // namespace
 
 ClusterCore::ClusterCore(librm::MasterOptions master, BatchOptions batch, librm::TraceSink* trace)
-    : master_(master, trace), batch_(std::move(batch), trace) {}
+    : agent_lease_(master.agent_lease),
+      master_(std::move(master), trace),
+      batch_(std::move(batch), trace) {}
 
 void ClusterCore::step(librm::Now now, const Event& event, Actions& out) {
   if (std::holds_alternative<librm::Tick>(event)) {
@@ -56,7 +59,7 @@ void ClusterCore::step_batch(librm::Now now, const BatchEvent& event, Actions& o
 void ClusterCore::flush(librm::Now now, Actions& out) {
   for (int round = 0;; ++round) {
     LIBRM_CHECK(round < rounds_max, "master and batch front end never come to rest");
-    if (shape_changed_) tell_shape();
+    if (shape_changed_ || shape_ages(now)) tell_shape(now);
     settle(now, out);
     librm::MasterActions master_actions;
     master_.flush(now, master_actions);
@@ -73,6 +76,7 @@ void ClusterCore::flush(librm::Now now, Actions& out) {
 librm::Deadline ClusterCore::next_deadline() const {
   librm::Deadline deadline = master_.next_deadline();
   deadline.merge(batch_.next_deadline());
+  if (batch_.rescheduling_pause()) deadline.at_latest(look_at_silence_);
   return deadline;
 }
 
@@ -175,9 +179,15 @@ void ClusterCore::settle(librm::Now now, Actions& out) {
   }
 }
 
+/// Who was silent and is heard again changes no record; only the end of a pause waits for it.
+bool ClusterCore::shape_ages(librm::Now now) const {
+  return batch_.rescheduling_pause() && now.mono >= look_at_silence_;
+}
+
 /// Once a flush, not at every event: agents come in crowds, and each would cost a whole shape.
-void ClusterCore::tell_shape() {
+void ClusterCore::tell_shape(librm::Now now) {
   shape_changed_ = false;
+  look_at_silence_ = now.mono + silence_interval;
   ClusterShape shape;
   for (const auto& [id, agent] : master_.agents()) {
     const librm::AgentRecord& record = agent.record;
@@ -186,6 +196,8 @@ void ClusterCore::tell_shape() {
     librm::Resources total = librm::restore(record.total, agent.made, {}).total;
     shape.nodes.push_back({id, record.hostname, record.attributes, std::move(total),
                            record.status == librm::AgentStatus::admitted,
+                           now.mono - agent.last_heard > agent_lease_,
+                           agent.service.service == librm::AgentService::down,
                            out_of_service(agent.service), agent.available_until});
   }
   if (shape == shape_) return;

@@ -19,8 +19,8 @@ namespace {
 using librm::ConnectionId;
 using librm::TaskState;
 
-/// Starts what it is told to, ends it with code 0 (or 1 where the command says `false`), and
-/// reports until it is believed.
+/// Starts what it is told to, ends it with code 0 (or 1 where the command says `false`, or never
+/// where it says `stay`), and reports until it is believed.
 struct FakeAgent {
   struct Task {
     librm::TaskInfo info;
@@ -29,6 +29,7 @@ struct FakeAgent {
   std::string hostname;
   librm::AgentId id;
   ConnectionId connection;
+  bool away = false;                  ///< says and hears nothing
   std::map<std::string, Task> tasks;  ///< until acknowledged at their end
   std::map<std::string, int> starts;  ///< of all time
 };
@@ -107,6 +108,7 @@ class World {
     clock.mono = clock.mono + librm::seconds(1);
     clock.wall = clock.wall + librm::seconds(1);
     for (FakeAgent& agent : agents_) {
+      if (agent.away) continue;
       post(librm::MasterEvent(librm::Received{agent.connection, librm::AgentHeartbeat{++beats_}}));
       resend(agent);
     }
@@ -164,7 +166,7 @@ class World {
   void deliver(const librm::Send& send) {
     EXPECT_NE(send.connection, ClusterCore::local_connection) << "never leaves the process";
     for (FakeAgent& agent : agents_) {
-      if (agent.connection != send.connection) continue;
+      if (agent.connection != send.connection || agent.away) continue;
       if (const auto* registered = std::get_if<librm::AgentRegistered>(&send.message)) {
         agent.id = registered->agent;
         epoch_ = registered->epoch;
@@ -192,6 +194,7 @@ class World {
     task.latest.state = TaskState::running;
     task.latest.sequence = 1;
     report(agent, task);
+    if (info.command.value == "stay") return;
     const bool bad = info.command.value == "false";
     task.latest.state = bad ? TaskState::failed : TaskState::finished;
     task.latest.exit_code = bad ? 1 : 0;
@@ -276,6 +279,50 @@ void submit_until_answered(World& world) {
     world.post(BatchEvent(SubmitJobs{1, pipeline(), "key", false}));
     world.turn();
   }
+}
+
+TEST(ClusterCore, WhileMostAgentsAreSilentNothingOutOfReachIsStartedAnew) {
+  World world(5);
+  world.settle();
+  std::vector<JobSpec> jobs;
+  for (int i = 0; i < 5; ++i) {
+    jobs.push_back(plain("job" + std::to_string(i), {}, "stay"));
+    jobs.back().lost = LostPolicy::rerun;
+    jobs.back().request = librm::parse_request("cpus:2").value();
+  }
+  world.post(BatchEvent(SubmitJobs{1, jobs, "", false}));
+  ASSERT_TRUE(world.run_until([&] {
+    return std::all_of(world.agents_.begin(), world.agents_.end(),
+                       [](const FakeAgent& agent) { return agent.tasks.size() == 1; });
+  }));
+  const JobId first = parse_task_id(world.agents_[0].tasks.begin()->first)->job;
+  const auto pass = [&](int seconds) {
+    for (int i = 0; i < seconds; ++i) {
+      world.pass();
+      while (!world.inbox.empty()) world.turn();
+    }
+  };
+  // Their last signs of life are seconds apart, so one is given up before the others.
+  for (std::size_t i = 0; i < 3; ++i) {
+    world.agents_[i].away = true;
+    pass(4);
+  }
+  pass(20);
+  ASSERT_EQ(world.core->master().agents().at(world.agents_[0].id).record.status,
+            librm::AgentStatus::unreachable);
+  ASSERT_EQ(world.core->master().agents().at(world.agents_[1].id).record.status,
+            librm::AgentStatus::admitted);
+  EXPECT_EQ(world.core->batch().rescheduling_pause(),
+            "rescheduling is paused: 3 of 5 agents are unreachable, limit 50 %");
+  EXPECT_EQ(world.core->batch().find(first)->state, JobState::running);
+  // The others are heard again, which no record tells.
+  world.agents_[1].away = world.agents_[2].away = false;
+  pass(3);
+  EXPECT_EQ(world.core->batch().rescheduling_pause(), std::nullopt);
+  EXPECT_EQ(world.core->batch().find(first)->state, JobState::pending);
+  EXPECT_EQ(world.core->batch().find(first)->reason,
+            "agent " + to_string(world.agents_[0].id) +
+                " is unreachable; launched anew by policy 'rerun'");
 }
 
 TEST(ClusterCore, ACrashAtAnyTurnLosesNothingAndStartsNothingTwice) {

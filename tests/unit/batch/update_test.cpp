@@ -188,6 +188,7 @@ TEST(Unreachable, RerunOverlapsAndTheFirstSuccessWins) {
   Bench bench = launched(job("a").lost(LostPolicy::rerun));
   bench.running("1.1.1");
   bench.update("1.1.1", TaskState::unreachable);
+  bench.flush();
   EXPECT_EQ(bench.core->find(1)->state, JobState::pending);
   bench.offer(2, plenty);
   ASSERT_EQ(bench.launched(), Names{"1.1.2"});
