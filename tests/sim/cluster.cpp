@@ -283,6 +283,7 @@ void Cluster::supervise() {
 void Cluster::heal() {
   world_.trace("people", "all is repaired");
   world_.set_rare(false);
+  upgrade_all();
   trouble_ = false;
   client_->heal();
   for (ClusterNode* master : masters_) {
@@ -304,6 +305,8 @@ Outcome Cluster::run() {
   }
   for (Framework& framework : frameworks_) framework.node->start();
   world_.set_rare(scenario_.rare_branches);
+  world_.set_mixed_versions(scenario_.mixed_versions);
+  if (scenario_.mixed_versions) oracle_.mark("versions mixed");
   client_->start();
   if (targets_) targets_->start();
   for (const Deed& deed : scenario_.deeds) plan(deed);

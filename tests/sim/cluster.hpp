@@ -94,6 +94,7 @@ class Cluster {
 
   void heal();
   bool heal_group();
+  void upgrade_all();
   std::string unconverged(const std::vector<const Agent*>& group) const;
   /// Empty where nothing is left to do; else the first thing that is.
   std::string unfinished() const;

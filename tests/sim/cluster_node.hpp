@@ -16,8 +16,8 @@ namespace rm_sim {
 struct ClusterCodec {
   using Record = batch::ClusterCore::Record;
 
-  static librm::RecordEntry encode(const Record& record) {
-    return std::visit([](const auto& r) { return encode_part(r); }, record);
+  static librm::RecordEntry encode(const Record& record, librm::Dialect dialect) {
+    return std::visit([&](const auto& r) { return encode_part(r, dialect); }, record);
   }
   static librm::Result<Record> decode(const librm::RecordEntry& entry) {
     if (entry.stream == librm::batch_stream) {
@@ -28,11 +28,11 @@ struct ClusterCodec {
   static librm::Sync sync(const Record&) { return librm::Sync::full; }
 
  private:
-  static librm::RecordEntry encode_part(const librm::MasterRecord& record) {
-    return librm::encode_record(record);
+  static librm::RecordEntry encode_part(const librm::MasterRecord& record, librm::Dialect dialect) {
+    return librm::encode_record(record, dialect);
   }
-  static librm::RecordEntry encode_part(const batch::BatchRecord& record) {
-    return batch::encode_batch_record(record);
+  static librm::RecordEntry encode_part(const batch::BatchRecord& record, librm::Dialect dialect) {
+    return batch::encode_batch_record(record, dialect);
   }
 };
 

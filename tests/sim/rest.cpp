@@ -132,10 +132,23 @@ std::string Cluster::unconverged(const std::vector<const Agent*>& group) const {
          node->core().batch().why(probe->second, node->host().now()).summary;
 }
 
+/// To today's version or a later one: what only those know, such as gangs, is to be done by the
+/// end.
+void Cluster::upgrade_all() {
+  world_.set_mixed_versions(false);
+  const auto upgrade = [](sim::Node& node) {
+    if (node.dialect() == Dialect::first) node.set_dialect(Dialect::current);
+  };
+  for (ClusterNode* master : masters_) upgrade(*master);
+  for (const Agent& agent : agents_) upgrade(*agent.node);
+  for (const Framework& framework : frameworks_) upgrade(*framework.node);
+}
+
 /// Most machines are repaired, the rest has no power or no cable: the former must work together,
 /// that is, agree on a leader and run a job. False where they do not.
 bool Cluster::heal_group() {
   world_.set_rare(false);
+  upgrade_all();
   trouble_ = false;
   journal_->repair();
   faults_.stop();

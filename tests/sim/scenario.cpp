@@ -127,6 +127,7 @@ Scenario draw_scenario(std::uint64_t seed) {
   if (random.chance(1, 3)) scenario.faults.swizzle = seconds(random.between(10, 60));
   scenario.rare_branches = random.chance(1, 2);
   scenario.heal_group_first = random.chance(1, 3);
+  scenario.mixed_versions = random.chance(1, 3);
   return scenario;
 }
 
@@ -230,6 +231,7 @@ std::string describe(const Scenario& s) {
     text += " gangs/" + std::to_string(s.gangs) + "x" + std::to_string(s.gang.count_min);
   }
   if (s.rare_branches) text += " rare";
+  if (s.mixed_versions) text += " versions";
   if (s.heal_group_first) text += " group";
   const sim::NetworkOptions& net = s.faults.network;
   return text + " loss/dup/reorder/corrupt/reset " + std::to_string(net.loss_ppm) + "/" +

@@ -67,7 +67,8 @@ struct Scenario {
   librm::Duration reconnect_max = librm::seconds(10);  ///< of agents
   std::uint32_t targeted_schedules = 0;                ///< see targets.hpp
   std::vector<Deed> deeds;
-  bool rare_branches = false;  ///< in the ports
+  bool rare_branches = false;   ///< in the ports
+  bool mixed_versions = false;  ///< of processes that speak with each other
   bool heal_group_first = false;
   std::uint64_t crash_leader_at = 0;  ///< its k-th durable record; 0: never
   std::uint64_t crash_agent_at = 0;   ///< as well, of all agents together

@@ -132,6 +132,10 @@ class Reader {
       expect("branches");
       has_other_ = true;
       scenario_.rare_branches = true;
+    } else if (take("mixed")) {
+      expect("versions");
+      has_other_ = true;
+      scenario_.mixed_versions = true;
     } else if (take("heal")) {
       expect("group");
       expect("first");

@@ -106,13 +106,10 @@ LIBRM_WIRE(JobChangeRecord, job, state, reason, cancel_requested, run, failures,
 LIBRM_WIRE(EdgeRecord, child, edge)
 LIBRM_WIRE(JobRemovedRecord, job)
 LIBRM_WIRE(SubmissionKeyRecord, key, jobs)
-/// The second is written where there was a restore; without one the bytes are those of version 1.
 template <class Archive>
 void serialize(Archive& archive, JobIdRecord& value) {
   archive(value.last);
-  if (Archive::is_loading::value || value.attempts_before != 0) {
-    archive.optional_tail(value.attempts_before);
-  }
+  archive.optional_tail(value.attempts_before);
 }
 LIBRM_WIRE(ScheduleRecord, schedule)
 LIBRM_WIRE(ScheduleRunRecord, schedule, run, jobs, due_first, next, edges, counts)
@@ -143,7 +140,7 @@ BATCH_RECORD_NUMBER(JobChangeRecord, 4);
 BATCH_RECORD_NUMBER(EdgeRecord, 5);
 BATCH_RECORD_NUMBER(JobRemovedRecord, 6);
 BATCH_RECORD_NUMBER(SubmissionKeyRecord, 7);
-BATCH_RECORD_NUMBER(JobIdRecord, 8);
+BATCH_RECORD_NUMBER(JobIdRecord, 8, 2);  // 2: attempts_before
 BATCH_RECORD_NUMBER(ScheduleRecord, 9);
 BATCH_RECORD_NUMBER(ScheduleRunRecord, 10);
 BATCH_RECORD_NUMBER(ScheduleChangeRecord, 11);
@@ -158,8 +155,8 @@ BATCH_RECORD_NUMBER(ElementsFreedRecord, 15);
 
 namespace batch {
 
-librm::RecordEntry encode_batch_record(const BatchRecord& record) {
-  return librm::encode_record_entry(record, librm::batch_stream);
+librm::RecordEntry encode_batch_record(const BatchRecord& record, librm::Dialect dialect) {
+  return librm::encode_record_entry(record, librm::batch_stream, dialect);
 }
 
 librm::Result<BatchRecord> decode_batch_record(const librm::RecordEntry& entry) {

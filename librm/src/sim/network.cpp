@@ -60,7 +60,7 @@ void Network::send(Node& from, ConnectionId id, const Message& message) {
   const auto [connection, side] = found->second;
   End& end = connection->ends[side];
   const std::uint32_t number = end.sequencer.next_to_send();
-  std::string bytes = encode_message(message, 0, number, from.epoch());
+  std::string bytes = encode_message(message, 0, number, from.epoch(), from.dialect());
   ++frames_;
   world_.mix(bytes);
   if (world_.tracing()) {
@@ -181,7 +181,7 @@ bool Network::take(const Handle& connection, int to, const Frame& frame) {
     case Sequencer::Verdict::deliver:
       break;
   }
-  Result<Message> message = decode_message(frame.header, frame.payload);
+  Result<Message> message = decode_message(frame.header, frame.payload, end.node->dialect());
   if (!message) {
     world_.violation(end.node->name() + " cannot read a message: " + message.error().message);
     return false;

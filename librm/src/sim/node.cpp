@@ -21,7 +21,10 @@ void Node::start() {
   ++life_;
   last_connection_ = 1;
   stalled_until_ = {};
-  trace("starts");
+  dialect_ = world_.draw_dialect();
+  trace(dialect_ == Dialect::current ? "starts"
+        : dialect_ == Dialect::first ? "starts, of the first version"
+                                     : "starts, of a later version");
   on_start();
 }
 

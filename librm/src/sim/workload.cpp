@@ -277,7 +277,7 @@ std::vector<std::string> WorkloadCore::check_invariants() const {
 }
 
 // Plain text: a framework's own format is nobody else's business.
-RecordEntry WorkloadCodec::encode(const WorkloadRecord& record) {
+RecordEntry WorkloadCodec::encode(const WorkloadRecord& record, Dialect) {
   std::ostringstream text;
   text << record.framework.value << ' ' << record.agent.value << ' ' << record.incarnation.value
        << ' ' << static_cast<int>(record.state) << ' ' << record.gang << ' ' << record.task;

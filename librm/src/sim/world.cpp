@@ -2,6 +2,7 @@
 #include "librm/sim/world.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cinttypes>
 
 #include "librm/base/check.hpp"
@@ -54,6 +55,11 @@ bool World::rarely(std::string_view branch) {
   if (!Prng(hash).chance(1, 4) || !random_.chance(1, 20)) return false;
   ++rare_[std::string(branch)];
   return true;
+}
+
+Dialect World::draw_dialect() {
+  constexpr std::array dialects{Dialect::current, Dialect::first, Dialect::next};
+  return mixed_versions_ ? dialects[random_.below(dialects.size())] : Dialect::current;
 }
 
 void World::at(Instant time, Action action) {

@@ -8,12 +8,14 @@
 namespace librm {
 
 std::string encode_message(const Message& message, std::uint32_t channel, std::uint32_t request_id,
-                           Epoch epoch) {
-  return encode_frame(message, channel, request_id, epoch);
+                           Epoch epoch, Dialect dialect) {
+  return encode_frame(message, channel, request_id, epoch, dialect);
 }
 
-Result<Message> decode_message(const FrameHeader& header, std::string_view payload) {
-  return decode_payload<Message>(header.number, header.version, header.oldest_reader, payload);
+Result<Message> decode_message(const FrameHeader& header, std::string_view payload,
+                               Dialect dialect) {
+  return decode_payload<Message>(header.number, header.version, header.oldest_reader, payload,
+                                 dialect);
 }
 
 std::string encode_shepherd_message(const ShepherdMessage& message, std::uint32_t request_id) {

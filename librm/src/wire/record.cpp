@@ -7,12 +7,12 @@
 
 namespace librm {
 
-RecordEntry encode_record(const MasterRecord& record) {
-  return encode_record_entry(record, master_stream);
+RecordEntry encode_record(const MasterRecord& record, Dialect dialect) {
+  return encode_record_entry(record, master_stream, dialect);
 }
 
-RecordEntry encode_record(const AgentCoreRecord& record) {
-  return encode_record_entry(record, agent_stream);
+RecordEntry encode_record(const AgentCoreRecord& record, Dialect dialect) {
+  return encode_record_entry(record, agent_stream, dialect);
 }
 
 Result<MasterRecord> decode_master_record(const RecordEntry& entry) {

@@ -235,6 +235,13 @@ TEST(BatchRecords, BytesAreWhatTheyWere) {
   }
 }
 
+TEST(BatchRecords, OfALaterVersionAreUnderstoodAsWhatThisOneKnows) {
+  for (const BatchRecord& example : examples()) {
+    EXPECT_EQ(decode_batch_record(encode_batch_record(example, librm::Dialect::next)),
+              librm::Result<BatchRecord>(example));
+  }
+}
+
 TEST(BatchRecords, EveryTruncationIsRefused) {
   for (const BatchRecord& example : examples()) {
     const librm::RecordEntry entry = encode_batch_record(example);
@@ -242,6 +249,9 @@ TEST(BatchRecords, EveryTruncationIsRefused) {
       librm::RecordEntry cut = entry;
       cut.payload.resize(size);
       const auto record = decode_batch_record(cut);
+      // Without a field that version 1 did not have, it is what version 1 wrote.
+      const librm::RecordEntry first = encode_batch_record(example, librm::Dialect::first);
+      if (first.payload == cut.payload && entry.version > 1) continue;
       ASSERT_FALSE(record.has_value()) << entry.number << " cut to " << size;
       EXPECT_EQ(record.error().code, librm::ErrorCode::corrupt);
     }

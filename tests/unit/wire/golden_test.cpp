@@ -159,7 +159,10 @@ Registry records(std::string file, const std::vector<Variant>& examples, Decode 
 TEST(Golden, Messages) {
   check(frames<Message>(
       "messages", wire_examples::messages(),
-      [](const Message& message) { return encode_message(message, 0, 0, 0); }, &decode_message));
+      [](const Message& message) { return encode_message(message, 0, 0, 0); },
+      [](const FrameHeader& header, std::string_view payload) {
+        return decode_message(header, payload);
+      }));
 }
 
 TEST(Golden, ShepherdMessages) {

@@ -112,6 +112,44 @@ TEST(MessageCodec, RandomMutationsAreTakenOrRefusedAndNothingElse) {
   EXPECT_GT(taken, 1000);
 }
 
+TEST(MessageCodec, OfALaterVersionIsUnderstoodAsWhatThisOneKnows) {
+  for (const Message& message : wire_examples::messages()) {
+    const std::string frame = encode_message(message, 0, 0, 0, Dialect::next);
+    for (const Dialect reader : {Dialect::current, Dialect::next}) {
+      EXPECT_EQ(decode_message(header_of(frame), payload_of(frame), reader),
+                Result<Message>(message))
+          << message_name(header_of(frame).number);
+    }
+  }
+  for (const MasterRecord& record : wire_examples::master_records()) {
+    EXPECT_EQ(decode_master_record(encode_record(record, Dialect::next)),
+              Result<MasterRecord>(record));
+  }
+  for (const AgentCoreRecord& record : wire_examples::agent_records()) {
+    EXPECT_EQ(decode_agent_record(encode_record(record, Dialect::next)),
+              Result<AgentCoreRecord>(record));
+  }
+}
+
+TEST(MessageCodec, OfTheFirstVersionIsUnderstoodAndUnderstandsTheOthers) {
+  int shorter = 0;
+  for (const Message& message : wire_examples::messages()) {
+    const std::string first = encode_message(message, 0, 0, 0, Dialect::first);
+    const FrameHeader header = header_of(first);
+    const Result<Message> as_first = decode_message(header, payload_of(first), Dialect::first);
+    ASSERT_TRUE(as_first) << message_name(header.number) << ": " << as_first.error().message;
+    // What it does not say has its default here, and what it is told too much it does not see.
+    EXPECT_EQ(decode_message(header, payload_of(first)), as_first);
+    for (const Dialect dialect : {Dialect::current, Dialect::next}) {
+      const std::string frame = encode_message(message, 0, 0, 0, dialect);
+      EXPECT_EQ(decode_message(header_of(frame), payload_of(frame), Dialect::first), as_first)
+          << message_name(header.number);
+    }
+    if (as_first != Result<Message>(message)) ++shorter;
+  }
+  EXPECT_GT(shorter, 2) << "offers, launches and registrations have grown";
+}
+
 TEST(RecordCodec, StreamAndNumbersAreSet) {
   const RecordEntry master = encode_record(MasterRecord(EpochRecord{3}));
   EXPECT_EQ(master.stream, master_stream);

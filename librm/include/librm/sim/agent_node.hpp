@@ -15,7 +15,9 @@
 namespace librm::sim {
 
 struct AgentCodec {
-  static RecordEntry encode(const AgentCoreRecord& record) { return encode_record(record); }
+  static RecordEntry encode(const AgentCoreRecord& record, Dialect dialect) {
+    return encode_record(record, dialect);
+  }
   static Result<AgentCoreRecord> decode(const RecordEntry& entry) {
     return decode_agent_record(entry);
   }

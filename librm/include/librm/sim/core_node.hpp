@@ -19,9 +19,9 @@
 
 namespace librm::sim {
 
-/// `Codec` has `static RecordEntry encode(const Record&)`, `static Result<Record> decode(const
-/// RecordEntry&)` and `static Sync sync(const Record&)`. A derived node makes the core and performs
-/// its outputs; this class is the Ports of the Driver.
+/// `Codec` has `static RecordEntry encode(const Record&, Dialect)`, `static Result<Record>
+/// decode(const RecordEntry&)` and `static Sync sync(const Record&)`. A derived node makes the core
+/// and performs its outputs; this class is the Ports of the Driver.
 template <class Core, class Codec>
 class CoreNode : public Node {
  public:
@@ -66,12 +66,17 @@ class CoreNode : public Node {
     if (!owns_disk()) return;
     std::vector<RecordEntry> entries;
     for (const Record& record : process_->core->snapshot())
-      entries.push_back(Codec::encode(record));
+      entries.push_back(Codec::encode(record, journal_dialect()));
     disk_.write_snapshot(owner_, std::move(entries));
   }
 
   void on_clock_step() override {
     if (running()) arm();
+  }
+
+  /// A journal of the first version would lack what today's core knows of itself.
+  Dialect journal_dialect() const {
+    return dialect() == Dialect::next ? Dialect::next : Dialect::current;
   }
 
   // --- Ports ---
@@ -83,7 +88,7 @@ class CoreNode : public Node {
     std::vector<RecordEntry> entries;
     for (const Record& record : batch) {
       if (Codec::sync(record) == Sync::full) sync = Sync::full;
-      entries.push_back(Codec::encode(record));
+      entries.push_back(Codec::encode(record, journal_dialect()));
     }
     return disk_.append(owner_, std::move(entries), sync);
   }

@@ -48,7 +48,9 @@ class MasterNodeBase : public CoreNode<Core, Codec> {
 };
 
 struct MasterCodec {
-  static RecordEntry encode(const MasterRecord& record) { return encode_record(record); }
+  static RecordEntry encode(const MasterRecord& record, Dialect dialect) {
+    return encode_record(record, dialect);
+  }
   static Result<MasterRecord> decode(const RecordEntry& entry) {
     return decode_master_record(entry);
   }

@@ -8,6 +8,7 @@
 #include "librm/base/id.hpp"
 #include "librm/base/time.hpp"
 #include "librm/cluster/message.hpp"
+#include "librm/wire/dialect.hpp"
 
 namespace librm::sim {
 
@@ -28,6 +29,10 @@ class Node {
   bool running() const { return running_; }
   /// Counts starts.
   std::uint64_t life() const { return life_; }
+
+  /// As whose version this life speaks, drawn at its start; see World::set_mixed_versions().
+  Dialect dialect() const { return dialect_; }
+  void set_dialect(Dialect dialect) { dialect_ = dialect; }
 
   /// Nothing happens where it runs already, or its host has no power.
   void start();
@@ -65,6 +70,7 @@ class Node {
   std::string name_;
   bool running_ = false;
   std::uint64_t life_ = 0;
+  Dialect dialect_ = Dialect::current;
   Instant stalled_until_;
   std::uint64_t last_connection_ = 1;  // 1 is for connections inside a process
 };

@@ -111,7 +111,7 @@ class WorkloadCore {
 };
 
 struct WorkloadCodec {
-  static RecordEntry encode(const WorkloadRecord& record);
+  static RecordEntry encode(const WorkloadRecord& record, Dialect);  ///< has one version only
   static Result<WorkloadRecord> decode(const RecordEntry& entry);
   static Sync sync(const WorkloadRecord&) { return Sync::full; }
 };

@@ -14,6 +14,7 @@
 #include "librm/base/prng.hpp"
 #include "librm/base/time.hpp"
 #include "librm/base/trace.hpp"
+#include "librm/wire/dialect.hpp"
 
 // How to test a scheduler with it:
 //
@@ -59,6 +60,10 @@ class World {
   bool rarely(std::string_view branch);
   void set_rare(bool on) { rare_on_ = on; }
   const std::map<std::string, std::uint64_t, std::less<>>& rare() const { return rare_; }
+  /// From now on each process that starts speaks as a version of its own: today's, the first, or a
+  /// later one, as in a rolling upgrade.
+  void set_mixed_versions(bool on) { mixed_versions_ = on; }
+  Dialect draw_dialect();
 
   /// Events of one instant happen in the order in which they were asked for.
   void at(Instant time, Action action);
@@ -123,6 +128,7 @@ class World {
   std::uint64_t seed_;
   Prng random_;
   bool rare_on_ = false;
+  bool mixed_versions_ = false;
   std::map<std::string, std::uint64_t, std::less<>> rare_;
   Instant now_;
   std::uint64_t sequence_ = 0;

@@ -19,6 +19,7 @@
 
 #include "librm/base/check.hpp"
 #include "librm/base/result.hpp"
+#include "librm/wire/dialect.hpp"
 #include "librm/wire/little_endian.hpp"
 
 // Encoding: numbers little-endian and as wide as their type; bool one byte, 0 or 1; an enum as its
@@ -73,10 +74,12 @@ Enveloped<T> enveloped(T& value, std::uint16_t version = 1) {
 class OutArchive : public cereal::OutputArchive<OutArchive, cereal::AllowEmptyClassElision> {
  public:
   /// `target` must outlive the archive; it is complete after finish().
-  explicit OutArchive(std::string& target)
+  explicit OutArchive(std::string& target, Dialect dialect = Dialect::current)
       : cereal::OutputArchive<OutArchive, cereal::AllowEmptyClassElision>(this),
         target_(target),
-        used_(target.size()) {}
+        used_(target.size()),
+        dialect_(dialect) {}
+  Dialect dialect() const { return dialect_; }
 
   void write(const void* bytes, std::size_t size) {
     if (size != 0) std::memcpy(room(size), bytes, size);
@@ -89,7 +92,10 @@ class OutArchive : public cereal::OutputArchive<OutArchive, cereal::AllowEmptyCl
 
   template <class T>
   void optional_tail(T& field, const std::type_identity_t<std::remove_const_t<T>>& = {}) {
-    (*this)(field);
+    if (dialect_ != Dialect::first) (*this)(field);
+  }
+  void write_unknown_tail() {
+    if (dialect_ == Dialect::next) write_number(next_dialect_field);
   }
 
   std::size_t used() const { return used_; }
@@ -109,16 +115,18 @@ class OutArchive : public cereal::OutputArchive<OutArchive, cereal::AllowEmptyCl
 
   std::string& target_;
   std::size_t used_;
+  Dialect dialect_;
 };
 
 /// Reads from bytes that it does not own. Throws WireError.
 class BoundedInArchive
     : public cereal::InputArchive<BoundedInArchive, cereal::AllowEmptyClassElision> {
  public:
-  explicit BoundedInArchive(std::string_view bytes)
+  explicit BoundedInArchive(std::string_view bytes, Dialect dialect = Dialect::current)
       : cereal::InputArchive<BoundedInArchive, cereal::AllowEmptyClassElision>(this),
         next_(bytes.data()),
-        end_(bytes.data() + bytes.size()) {}
+        end_(bytes.data() + bytes.size()),
+        dialect_(dialect) {}
 
   std::size_t left() const { return static_cast<std::size_t>(end_ - next_); }
 
@@ -150,10 +158,18 @@ class BoundedInArchive
   /// Reads the field where bytes remain in this message or envelope, else sets the default.
   template <class T>
   void optional_tail(T& field, const std::type_identity_t<T>& fallback = {}) {
-    if (left() > 0) {
+    if (left() > 0 && dialect_ != Dialect::first) {
       (*this)(field);
     } else {
       field = fallback;
+    }
+  }
+
+  /// See OutArchive::write_unknown_tail().
+  void read_unknown_tail() {
+    if (dialect_ == Dialect::next && left() > 0 &&
+        read_number<std::uint32_t>() != next_dialect_field) {
+      throw WireError("bytes after the value");
     }
   }
 
@@ -185,6 +201,7 @@ class BoundedInArchive
   const char* next_;
   const char* end_;
   int depth_ = 0;
+  Dialect dialect_;
 };
 
 /// True for the two archives of this file: what the overloads below are for.
@@ -198,13 +215,14 @@ enum class Trailing : std::uint8_t {
 
 /// Appends the value's bytes.
 template <class T>
-void encode_to(std::string& target, const T& value);
+void encode_to(std::string& target, const T& value, Dialect dialect = Dialect::current);
 template <class T>
 std::string encode(const T& value);
 /// Fails with `corrupt`: truncated, a count beyond the bytes left or the bounds above, a bool
 /// other than 0 and 1, an unknown enum value, order or nesting violated, trailing bytes.
 template <class T>
-Result<T> decode(std::string_view bytes, Trailing trailing = Trailing::refused);
+Result<T> decode(std::string_view bytes, Trailing trailing = Trailing::refused,
+                 Dialect dialect = Dialect::current);
 
 }  // namespace librm
 

@@ -43,12 +43,12 @@ struct RegistryLine {
   std::uint16_t number = 0;
   std::uint16_t version = 0;
   const char* name = nullptr;
-  Result<Variant> (*decode)(std::string_view payload, Trailing trailing) = nullptr;
+  Result<Variant> (*decode)(std::string_view payload, Trailing trailing, Dialect dialect) = nullptr;
 };
 
 template <class Variant, class T>
-Result<Variant> decode_alternative(std::string_view payload, Trailing trailing) {
-  Result<T> value = decode<T>(payload, trailing);
+Result<Variant> decode_alternative(std::string_view payload, Trailing trailing, Dialect dialect) {
+  Result<T> value = decode<T>(payload, trailing, dialect);
   if (!value) return tl::unexpected<Error>(std::move(value.error()));
   return Variant(std::in_place_type<T>, std::move(*value));
 }
@@ -94,7 +94,8 @@ struct Registry<std::variant<Ts...>> {
 /// the message names the numbers.
 template <class Variant>
 Result<Variant> decode_payload(std::uint16_t number, std::uint16_t version,
-                               std::uint16_t oldest_reader, std::string_view payload) {
+                               std::uint16_t oldest_reader, std::string_view payload,
+                               Dialect dialect = Dialect::current) {
   const auto* line = detail::Registry<Variant>::find(number);
   if (line == nullptr) {
     return fail(ErrorCode::unsupported, "number " + std::to_string(number) + ": not known here");
@@ -103,13 +104,14 @@ Result<Variant> decode_payload(std::uint16_t number, std::uint16_t version,
     return "number " + std::to_string(number) + " (" + line->name + "), version " +
            std::to_string(version) + ": ";
   };
-  if (oldest_reader > line->version) {
+  if (oldest_reader > version_in(dialect, line->version)) {
     return fail(ErrorCode::unsupported, subject() + "for readers from version " +
                                             std::to_string(oldest_reader) + " on, this side has " +
                                             std::to_string(line->version));
   }
-  const bool newer = version > line->version;
-  Result<Variant> value = line->decode(payload, newer ? Trailing::ignored : Trailing::refused);
+  const bool newer = version > version_in(dialect, line->version);
+  Result<Variant> value =
+      line->decode(payload, newer ? Trailing::ignored : Trailing::refused, dialect);
   if (value) return value;
   return fail(value.error().code, subject() + value.error().message);
 }
@@ -118,7 +120,7 @@ Result<Variant> decode_payload(std::uint16_t number, std::uint16_t version,
 /// frame_payload_max bytes; who takes data from outside bounds it there.
 template <class Variant>
 std::string encode_frame(const Variant& variant, std::uint32_t channel, std::uint32_t request_id,
-                         Epoch epoch) {
+                         Epoch epoch, Dialect dialect = Dialect::current) {
   FrameHeader header;
   header.channel = channel;
   header.request_id = request_id;
@@ -127,9 +129,9 @@ std::string encode_frame(const Variant& variant, std::uint32_t channel, std::uin
   std::visit(
       [&]<class T>(const T& value) {
         header.number = WireNumber<T>::number;
-        header.version = WireNumber<T>::version;
+        header.version = version_in(dialect, WireNumber<T>::version);
         header.oldest_reader = WireNumber<T>::oldest_reader;
-        encode_to(frame, value);
+        encode_to(frame, value, dialect);
       },
       variant);
   LIBRM_CHECK(frame.size() - frame_header_size <= frame_payload_max,
@@ -140,11 +142,17 @@ std::string encode_frame(const Variant& variant, std::uint32_t channel, std::uin
 
 /// The alternative as an entry for this stream of a journal.
 template <class Variant>
-RecordEntry encode_record_entry(const Variant& variant, std::uint16_t stream) {
+RecordEntry encode_record_entry(const Variant& variant, std::uint16_t stream,
+                                Dialect dialect = Dialect::current) {
   return std::visit(
       [&]<class T>(const T& value) {
-        return RecordEntry{stream, WireNumber<T>::number, WireNumber<T>::version, encode(value),
-                           WireNumber<T>::oldest_reader};
+        RecordEntry entry{stream,
+                          WireNumber<T>::number,
+                          version_in(dialect, WireNumber<T>::version),
+                          {},
+                          WireNumber<T>::oldest_reader};
+        encode_to(entry.payload, value, dialect);
+        return entry;
       },
       variant);
 }

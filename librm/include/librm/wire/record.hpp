@@ -3,13 +3,14 @@
 
 #include "librm/base/result.hpp"
 #include "librm/cluster/record.hpp"
+#include "librm/wire/dialect.hpp"
 #include "librm/wire/record_entry.hpp"
 
 namespace librm {
 
 /// Entries of master_stream and agent_stream.
-RecordEntry encode_record(const MasterRecord& record);
-RecordEntry encode_record(const AgentCoreRecord& record);
+RecordEntry encode_record(const MasterRecord& record, Dialect dialect = Dialect::current);
+RecordEntry encode_record(const AgentCoreRecord& record, Dialect dialect = Dialect::current);
 
 /// Fail with `unsupported` (number or version) or `corrupt`; the message has the numbers. The
 /// entry's stream is the caller's business.

@@ -281,10 +281,11 @@ void load(BoundedInArchive& archive, std::variant<Ts...>& value) {
 
 template <class T>
 void save(OutArchive& archive, const Enveloped<T>& envelope) {
-  archive.write_number(envelope.version);
+  archive.write_number(version_in(archive.dialect(), envelope.version));
   const std::size_t size_position = archive.used();
   archive.write_number(std::uint32_t{0});
   archive(envelope.value);
+  archive.write_unknown_tail();
   const std::size_t size = archive.used() - size_position - sizeof(std::uint32_t);
   archive.write_size_at(size_position, static_cast<std::uint32_t>(size));
 }
@@ -355,9 +356,10 @@ struct MinWireSize<Amount> {
 // --- the doors ---
 
 template <class T>
-void encode_to(std::string& target, const T& value) {
-  OutArchive archive(target);
+void encode_to(std::string& target, const T& value, Dialect dialect) {
+  OutArchive archive(target, dialect);
   archive(value);
+  archive.write_unknown_tail();
   archive.finish();
 }
 
@@ -369,11 +371,12 @@ std::string encode(const T& value) {
 }
 
 template <class T>
-Result<T> decode(std::string_view bytes, Trailing trailing) {
+Result<T> decode(std::string_view bytes, Trailing trailing, Dialect dialect) {
   try {
-    BoundedInArchive archive(bytes);
+    BoundedInArchive archive(bytes, dialect);
     T value{};
     archive(value);
+    archive.read_unknown_tail();
     if (archive.left() > 0 && trailing == Trailing::refused) {
       return fail(ErrorCode::corrupt,
                   "decode: " + std::to_string(archive.left()) + " bytes after the value");
