@@ -82,7 +82,7 @@ class Cluster:
     """A master and its agents in a directory of their own."""
 
     def __init__(self, agents=2, resources="cpus:4;mem:4096", master_options=(),
-                 agent_options=()):
+                 agent_options=(), on_exit="kill"):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="rm-test-"))
         self.master = Daemon("rm-master", [
             BIN / "rm-master", "--port", "0", "--cluster-port", "0",
@@ -91,7 +91,7 @@ class Cluster:
         self.agents = [Daemon(f"rm-agent {n}", [
             BIN / "rm-agent", "--master-dir", self.directory / "master", "--port", "0",
             "--work-dir", self.directory / f"agent-{n}", "--hostname", f"node-{n}",
-            "--resources", resources, "--on-exit", "kill", *agent_options],
+            "--resources", resources, "--on-exit", on_exit, *agent_options],
             self.directory / f"agent-{n}.log") for n in range(1, agents + 1)]
 
     def __enter__(self):

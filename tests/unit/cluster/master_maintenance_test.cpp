@@ -189,7 +189,7 @@ TEST_F(Maintenance, AnAgentThatIsDownIsRefusedUntilItIsUp) {
   const std::string refused =
       "-> c-11 AgentRefused agent a-1 (host) is down for maintenance; it is taken in again after "
       "'rmctl node up a-1'\n"
-      "close c-11: down for maintenance\n";
+      "close c-11: refused\n";
   EXPECT_EQ(master.register_agent({running_report()}, AgentId{1}, more_connection), refused);
   Master other = next();
   EXPECT_EQ(other.register_agent({running_report()}, AgentId{1}, more_connection), refused);

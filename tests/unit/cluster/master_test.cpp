@@ -119,7 +119,7 @@ TEST_F(RunningMaster, AnOperatorCanSayThatAnAgentIsGoneForGood) {
             "-> c-20 StatusUpdates [t1 gone_by_operator (agent_removed_by_operator)]\n");
   EXPECT_EQ(master.register_agent({}, AgentId{1}),
             "-> c-10 AgentRefused agent a-1 was marked gone by an operator\n"
-            "close c-10: gone\n");
+            "close c-10: refused\n");
 }
 
 TEST_F(RunningMaster, AfterAMasterCrashEverythingComesBackByItself) {
@@ -170,6 +170,27 @@ TEST(Master, AnAgentsTopologyIsKeptAndOneThatIsTooLongRefused) {
             "-> c-11 AgentRefused agent host: its topology takes 65537 bytes, at most 65536\n"
             "close c-11: refused\n");
   EXPECT_EQ(m.core.agents().size(), 1u);
+}
+
+TEST_F(RunningMaster, AnAgentMayReturnWithOtherResourcesThatCoverWhatItRuns) {
+  RegisterAgent message;
+  message.agent = AgentId{1};
+  message.incarnation = {7};
+  message.hostname = "host";
+  message.tasks = {running_report()};
+  message.total = Resources::parse("cpus:0.5;mem:1000").value();
+  EXPECT_EQ(master.receive(ConnectionId{11}, message),
+            "-> c-11 AgentRefused agent a-1 (host): has cpus:0.5;mem:1000, but 1 task that runs on "
+            "there holds cpus:1;mem:100: cpus: need 1, free 0.5; start it with at least that, "
+            "or when they have ended\n"
+            "close c-11: refused\n");
+  EXPECT_EQ(to_string(master.core.agents().at(AgentId{1}).record.total), "cpus:4;mem:1000");
+  EXPECT_TRUE(master.core.agents().at(AgentId{1}).connection) << "the old session goes on";
+  message.total = Resources::parse("cpus:1;mem:9000").value();
+  message.attributes = parse_attributes("rack:r7").value();
+  EXPECT_NE(master.receive(ConnectionId{12}, message).find("AgentRegistered a-1"),
+            std::string::npos);
+  EXPECT_EQ(to_string(master.core.agents().at(AgentId{1}).record.total), "cpus:1;mem:9000");
 }
 
 TEST_F(RunningMaster, ARegistrationThatWasHeldUpDoesNotReplaceANewerSession) {

@@ -272,6 +272,7 @@ class MasterCore {
   using TaskSet = std::set<std::pair<FrameworkId, TaskId>>;
   AgentId admit_agent(Now now, const RegisterAgent& message, MasterActions& out);
   bool taken(ConnectionId connection, AgentId agent) const;
+  std::optional<AgentRefused> refuse_agent(const RegisterAgent& message) const;
   void adopt_reports(Now now, Agent& agent, const RegisterAgent& message, bool was_unreachable,
                      MasterActions& out);
   void look_at(Instant t);
