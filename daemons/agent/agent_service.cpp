@@ -13,6 +13,7 @@
 #include "agent/sandbox.hpp"
 #include "agent/sandbox_gc.hpp"
 #include "agent/shepherd_link.hpp"
+#include "common/bad_peers.hpp"
 #include "common/files.hpp"
 #include "common/log.hpp"
 #include "common/text.hpp"
@@ -26,10 +27,6 @@ namespace librm::daemon {
 namespace {
 
 constexpr std::chrono::seconds stop_timeout{5};
-
-void log_bad_peer(const std::string& peer, const std::string& reason) {
-  log(LogLevel::warn, reason, {{"peer", peer}});
-}
 
 ShepherdLink::Options shepherd_options(const AgentConfig& config) {
   ShepherdLink::Options options;
@@ -72,7 +69,9 @@ struct AgentService::Impl {
       was_registered = false;
       post(Closed{connection});
     };
-    result.on_bad_peer = log_bad_peer;
+    result.on_bad_peer = [this](const std::string& peer, const std::string& reason) {
+      bad_peers.log_one(peer, reason);
+    };
     return result;
   }
 
@@ -84,7 +83,9 @@ struct AgentService::Impl {
     result.on_closed = [this](ConnectionId connection, const std::string&) {
       post(ExecutorClosed{connection});
     };
-    result.on_bad_peer = log_bad_peer;
+    result.on_bad_peer = [this](const std::string& peer, const std::string& reason) {
+      bad_peers.log_one(peer, reason);
+    };
     return result;
   }
 
@@ -338,6 +339,7 @@ struct AgentService::Impl {
   std::unique_ptr<SqliteJournal> journal;
   std::unique_ptr<AgentCore> core;
   SandboxMaker sandboxes;
+  BadPeers bad_peers;
   Transport master;
   Transport executors;
   ShepherdLink shepherd;

@@ -12,6 +12,7 @@
 #include <variant>
 
 #include "batch/edge/record_codec.hpp"
+#include "common/bad_peers.hpp"
 #include "common/files.hpp"
 #include "common/log.hpp"
 #include "common/text.hpp"
@@ -82,8 +83,8 @@ struct MasterService::Impl {
           {{"connection", to_string(connection)}, {"reason", reason}});
       post(MasterEvent(Closed{connection}));
     };
-    result.on_bad_peer = [](const std::string& peer, const std::string& reason) {
-      log(LogLevel::warn, reason, {{"peer", peer}});
+    result.on_bad_peer = [this](const std::string& peer, const std::string& reason) {
+      bad_peers.log_one(peer, reason);
     };
     return result;
   }
@@ -372,6 +373,7 @@ struct MasterService::Impl {
   std::unique_ptr<JournalCopier> copier;
   std::unique_ptr<Leadership> leadership;  ///< of one of several
   std::unique_ptr<ClusterCore> core;
+  BadPeers bad_peers;
   Transport transport;
   std::unique_ptr<AsioDriver<ClusterCore>> driver;
   Duration wall_offset;  ///< added to this host's clock

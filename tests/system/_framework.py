@@ -12,10 +12,11 @@ TERMINAL = {"finished", "failed", "killed", "error", "lost", "dropped", "gone", 
 
 
 class Framework:
-    def __init__(self, cluster):
+    def __init__(self, cluster, *arguments):
         host, port = cluster.master.field("cluster").rsplit(":", 1)
-        self.process = subprocess.Popen([BIN / "rm-test-framework", host, port], text=True,
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.process = subprocess.Popen(
+            [BIN / "rm-test-framework", host, port, *map(str, arguments)], text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.lines = queue.Queue()
         self.seen = []
         threading.Thread(target=self.read, daemon=True).start()

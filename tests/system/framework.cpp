@@ -2,7 +2,9 @@
 //
 //   {"launch": [{"id": "a", "command": "true", "fetch": [...], "executor": {...}, ...}]}
 //   {"kill": "a", "grace_ms": 500}   {"message": "text", "executor": "e", "task": "a"}
-//   {"teardown": true}
+//   {"teardown": true}   {"reconcile": true}
+//
+// With an id it is that framework, come back; `reconcile` asks what it runs.
 #include <unistd.h>
 #include <asio/io_context.hpp>
 #include <asio/posix/stream_descriptor.hpp>
@@ -86,11 +88,11 @@ Json update_to_json(const StatusUpdate& update) {
 
 class Framework {
  public:
-  Framework(asio::io_context& io, std::string host, std::uint16_t port)
+  Framework(asio::io_context& io, std::string host, std::uint16_t port, FrameworkOptions options)
       : io_(io),
         host_(std::move(host)),
         port_(port),
-        core_(options()),
+        core_(std::move(options)),
         transport_(io, TransportOptions{}, callbacks()),
         timer_(io, [this] { step(Tick{}); }),
         input_(io, ::dup(STDIN_FILENO)) {}
@@ -103,13 +105,6 @@ class Framework {
   }
 
  private:
-  static FrameworkOptions options() {
-    FrameworkOptions options;
-    options.info.name = "test";
-    options.info.failover_timeout = seconds(3600);
-    return options;
-  }
-
   Transport::Callbacks callbacks() {
     Transport::Callbacks result;
     result.on_received = [this](ConnectionId connection, Message message) {
@@ -202,6 +197,7 @@ class Framework {
       step(Call{ExecutorMessage{core_.framework(), agents_[order["task"]], order["executor"],
                                 order["message"], false}});
     }
+    if (order.contains("reconcile")) step(Call{ReconcileTasks{}});
     if (order.contains("teardown")) step(Call{TeardownFramework{core_.framework()}});
   }
 
@@ -220,12 +216,17 @@ class Framework {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 3) {
-    std::fprintf(stderr, "usage: rm-test-framework HOST PORT\n");
+  if (argc < 3 || argc > 5) {
+    std::fprintf(stderr, "usage: rm-test-framework HOST PORT [FAILOVER_TIMEOUT_S [ID]]\n");
     return 2;
   }
+  FrameworkOptions options;
+  options.info.name = "test";
+  options.info.failover_timeout = seconds(argc > 3 ? std::stol(argv[3]) : 3600);
+  if (argc > 4) options.framework = parse_id<FrameworkId>(argv[4]).value();
   asio::io_context io(1);
-  Framework framework(io, argv[1], static_cast<std::uint16_t>(std::stoul(argv[2])));
+  Framework framework(io, argv[1], static_cast<std::uint16_t>(std::stoul(argv[2])),
+                      std::move(options));
   framework.start();
   io.run();
   return 0;

@@ -176,6 +176,8 @@ void set_stream_options(StreamSocket& socket) {
   set(IPPROTO_TCP, TCP_KEEPIDLE, 30);
   set(IPPROTO_TCP, TCP_KEEPINTVL, 10);
   set(IPPROTO_TCP, TCP_KEEPCNT, 3);
+  // The kernel sends no keepalives while data waits, and would try to deliver that for 15 minutes.
+  set(IPPROTO_TCP, TCP_USER_TIMEOUT, 60'000);
 }
 
 void connect(asio::io_context& io, std::vector<StreamEndpoint> endpoints, std::string name,
