@@ -54,6 +54,11 @@ void Cluster::build_masters() {
   }
   if (scenario_.candidates > 0) {
     election_ = std::make_unique<Election>(world_, masters_, scenario_.session);
+    election_->on_change([this](const sim::Host& host) {
+      for (const Agent& agent : agents_) {
+        if (agent.host == &host) agent.node->post(MasterChanged{});
+      }
+    });
     return;
   }
   for (int i = 1; i <= 2; ++i) {

@@ -112,6 +112,11 @@ void Targets::receive(const batch::BatchOutput& output) {
     planned.answered = true;
     planned.acknowledged = clock_.now().wall;
     world_.trace("client", planned.spec.name + " is acknowledged");
+  } else if (due(planned, planned.count) < clock_.now().wall + ahead_most(world_.now())) {
+    // Nobody took it before it was over, which nobody promised.
+    planned.answered = true;
+    planned.count = 0;
+    ++counts_["targeted schedule came too late"];
   } else if (answer->run.error().code == ErrorCode::invalid_argument) {
     world_.violation(planned.spec.name + " is refused: " + answer->run.error().message);
   }
@@ -171,7 +176,9 @@ void Targets::on_commit(const RecordEntry& entry) {
   } else if (const auto* run = std::get_if<batch::ScheduleRunRecord>(&*record)) {
     Planned* planned = planned_of(run->schedule);
     if (planned == nullptr) return;
-    planned->runs[run->run.number].occurrence = run->run.occurrence;
+    Run& begun = planned->runs[run->run.number];
+    begun.occurrence = run->run.occurrence;
+    if (!views_.empty()) begun.clock_ahead = views_.back().clock_ahead;
     const auto index = static_cast<std::size_t>(planned - schedules_.data());
     for (const batch::JobId job : run->run.jobs) jobs_[job] = {index, run->run.number};
   } else if (const auto* change = std::get_if<batch::ScheduleChangeRecord>(&*record)) {
@@ -208,6 +215,7 @@ void Targets::check_end() {
   const ClusterNode* leader = leader_();
   if (leader == nullptr) return world_.violation("nobody leads when targets are judged");
   for (Planned& planned : schedules_) {
+    if (planned.count == 0) continue;
     if (planned.answered && !leader->core().batch().schedules().contains(planned.spec.name)) {
       world_.violation("schedule " + planned.spec.name + " was acknowledged, and is lost");
     }
@@ -338,6 +346,10 @@ std::optional<std::string> Targets::excuse(const Planned& planned, std::uint64_t
   const Instant end = instant_of(target + length(planned));
   for (const auto& [number, run] : planned.runs) {
     if (run.occurrence == k && lost_in(run, end)) return "launched, then out of reach";
+    // Begun in time on that clock; the leader that launched it had another.
+    if (run.occurrence == k && run.ended && run.clock_ahead != Duration{}) {
+      return "begun on another leader's clock";
+    }
   }
   if (planned.spec.overlap == batch::Overlap::allow) return std::nullopt;
   for (const auto& [number, run] : planned.runs) {

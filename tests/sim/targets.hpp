@@ -61,6 +61,7 @@ class Targets {
   };
   struct Run {
     std::optional<std::uint64_t> occurrence;
+    librm::Duration clock_ahead;  ///< of the leader that began it
     std::vector<Launch> launches;
     std::optional<librm::Instant> ended;  ///< when that was on record
     bool used = false;                    ///< by a target

@@ -131,6 +131,8 @@ Result<void> BatchCore::control_elements(librm::Now now, Job& job, const Control
   for (EdgeRecord& record : *edges) persist(std::move(record), out);
   if (request.action == JobAction::release) free_elements(job, suitable, out);
   act(now, job, request.action, suitable, reason_of(request), out);
+  // What of its children waits only for a turn waits for the retried elements again.
+  if (request.action == JobAction::retry) settling_.push_back({job.id, std::nullopt});
   return {};
 }
 

@@ -145,8 +145,11 @@ void BatchCore::settle_corresponding(librm::Now now, Job& child, const librm::Ra
     (runs_anyway ? good : never) += bad;
     eligible = std::move(good);
   }
-  eligible_[child.id] += eligible;
-  eligible_[child.id] += freed;
+  // A parent's element that was retried has not finished any more.
+  librm::Ranges& allowed = eligible_[child.id];
+  allowed -= indices;
+  allowed += eligible;
+  allowed += freed;
   refresh(child);
   const JobAction action = action_where_failed(child.spec);
   never = suited(child, action, never);

@@ -145,7 +145,10 @@ void BatchCore::on_progress(librm::Now now, const Element& element, Attempt& att
     record.not_before.reset();
     change(now, std::move(record), out);
   } else if (news) {
-    if (!execution.cancel_requested) execution.reason.clear();
+    // What a pending run says is durable, and about the attempts after this one.
+    if (execution.state == JobState::running && !execution.cancel_requested) {
+      execution.reason.clear();
+    }
     announce(element.id(), execution, out);
   }
   if (update.state == TaskState::running && !execution.started) {

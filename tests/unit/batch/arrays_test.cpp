@@ -221,6 +221,27 @@ TEST(Arrays, AReleasedElementWaitsForNothingThatCanNeverBe) {
   }
 }
 
+TEST(Arrays, AnElementThatWaitsForItsTurnWaitsForARetriedParentAgain) {
+  Bench bench = connected();
+  bench
+      .submit({job("in").array("0-1"), job("out")
+                                           .array("0-1%1")
+                                           .after("in", EdgeKind::corresponding)
+                                           .on_failed(OnDependencyFailed::run)})
+      .value();
+  EXPECT_EQ(bench.control(JobAction::cancel, 1), "ok");
+  bench.offer(1, "cpus:8;mem:8192");
+  EXPECT_EQ(bench.launched(), std::vector<std::string>{"2_0.1.1"});
+  EXPECT_EQ(bench.control(JobAction::retry, 1, "1"), "ok");
+  bench.running("2_0.1.1");
+  bench.finished("2_0.1.1");
+  bench.offer(2, "cpus:8;mem:8192");
+  EXPECT_EQ(bench.launched(), std::vector<std::string>{"1_1.1.1"});
+  bench.finished("1_1.1.1");
+  bench.offer(3, "cpus:8;mem:8192");
+  EXPECT_EQ(bench.launched(), std::vector<std::string>{"2_1.1.1"});
+}
+
 TEST(Arrays, FollowTheirParentsWhateverHappensToThese) {
   Bench bench = connected();
   bench

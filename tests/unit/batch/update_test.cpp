@@ -224,6 +224,18 @@ TEST(Unreachable, ABackComingAttemptIsNotDoubledIfNothingWasLaunchedYet) {
   EXPECT_TRUE(bench.launched().empty());
 }
 
+TEST(Unreachable, ABackComingAttemptLeavesWhatIsSaidOfALaterOne) {
+  Bench bench = launched(job("a").lost(LostPolicy::rerun));
+  bench.update("1.1.1", TaskState::unreachable);
+  bench.offer(2, plenty);
+  bench.update("1.1.2", TaskState::dropped, {}, TaskReason::lease_expired);
+  const std::string reason = bench.core->find(1)->reason;
+  EXPECT_FALSE(reason.empty());
+  bench.running("1.1.1");
+  EXPECT_EQ(bench.core->find(1)->state, JobState::pending);
+  EXPECT_EQ(bench.core->find(1)->reason, reason) << "it is durable";
+}
+
 TEST(Unreachable, AFenceGivesANewAttemptAfterItsBound) {
   Bench bench = launched(job("a").lost(LostPolicy::fence).fence_after(seconds(60)));
   bench.running("1.1.1");

@@ -58,7 +58,8 @@ class CoreNode : public Node {
     return name() +
            ": its journal replays to another state than it has: " + std::to_string(found.size()) +
            " against " + std::to_string(expected.size()) +
-           " records, the first difference is record " + std::to_string(at);
+           " records, the first difference is record " + std::to_string(at) + ": " +
+           text_of(found, at) + " replayed, " + text_of(expected, at) + " believed";
   }
 
   /// Replaces the journal by a snapshot, as a daemon does now and then.
@@ -113,6 +114,20 @@ class CoreNode : public Node {
  protected:
   virtual std::unique_ptr<Core> make_core() const = 0;
 
+ private:
+  /// Its number, and what can be read of its bytes.
+  static std::string text_of(const std::vector<Record>& records, std::size_t at) {
+    if (at >= records.size()) return "none";
+    const RecordEntry entry = Codec::encode(records[at], Dialect::current);
+    std::string text = "number " + std::to_string(entry.number) + " '";
+    for (const char c : entry.payload) {
+      const bool printable = c >= ' ' && c <= '~';
+      if (printable || !text.ends_with('.')) text += printable ? c : '.';
+    }
+    return text + "'";
+  }
+
+ protected:
   void on_start() override {
     owner_ = disk_.open([this, born = life()](Result<Lsn> durable) {
       if (running() && life() == born) on_loop(Duration{}, [this, durable] { settle(durable); });
