@@ -1,11 +1,15 @@
 #!/usr/bin/python3
-"""Time from the SIGKILL of the leading master to the start of the first task by the next one.
+"""Time from the SIGKILL of the leading master to the start of the first task by the next one, and from
+the restart of an agent that was killed to its registration.
 
-    benchmarks/failover.py [--kills N] [--session 1s]
+    benchmarks/failover.py [--kills N] [--session 1s] [--restarts N]
 
 Three masters, one ZooKeeper server with ticks of 250 ms, one PostgreSQL, two agents, all on this
 machine. Before each kill the cluster is full, so that the task is one that waited; what counts is
 when that task itself says that it started. Fails where a task starts twice or is lost.
+
+An agent is killed while 100 tasks run under its shepherd, and started at once; what counts is when
+the master has it again with all of them. Fails where one of them does not run on.
 """
 
 import argparse
@@ -18,7 +22,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "system"))
 os.environ.setdefault("RM_BIN_DIR", str(ROOT / "build" / "bin"))
-from _cluster import wait_until  # noqa: E402
+from _cluster import Cluster, wait_until  # noqa: E402
 from _masters import Masters  # noqa: E402
 
 
@@ -59,12 +63,42 @@ def one_kill(cluster, log, n):
     return float(starts[0][1]) - killed, answers, back
 
 
+def agent_restarts(count):
+    """Seconds from the start of the agent's process until the master shows its tasks as running."""
+    with Cluster(agents=1, resources="cpus:200;mem:20000") as cluster:
+        agent = cluster.agents[0]
+        jobs = cluster.submit(*[{"name": f"t-{n}", "command": "exec sleep 1000", "cpus": 1, "mem": 16}
+                                for n in range(100)])
+
+        def running():
+            tasks = cluster.get("/v1/state")["tasks"]
+            return bool(cluster.connected()) and tasks.get("running", 0) == len(jobs)
+        wait_until(running, "all tasks run")
+        shepherd = cluster.shepherd_pid(1)
+        times = []
+        for _ in range(count):
+            agent.kill()
+            wait_until(lambda: not cluster.connected(), "the master has seen it go")
+            started = time.monotonic()
+            agent.start()
+            wait_until(running, "the agent is back with its tasks")
+            times.append(time.monotonic() - started)
+        assert cluster.shepherd_pid(1) == shepherd
+        states = {cluster.job(job)["state"] for job in jobs}
+        assert states == {"running"}, states
+        cluster.rmctl("cancel", "all")
+        cluster.wait_terminal(jobs)
+        return times
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--session", default="1s")
+    parser.add_argument("--restarts", type=int, default=20)
     options = parser.parse_args()
+    restarts = agent_restarts(options.restarts)
     with Masters(session=options.session) as cluster:
         log = cluster.directory / "starts.log"
         found = [one_kill(cluster, log, n) for n in range(options.kills)]
@@ -72,6 +106,8 @@ def main():
                            zip(*found)):
         print(f"{name:20} median {statistics.median(times):5.2f} s, worst {max(times):5.2f} s of "
               f"{len(times)} kills")
+    print(f"{'agent back':20} median {statistics.median(restarts):5.2f} s, worst "
+          f"{max(restarts):5.2f} s of {len(restarts)} restarts")
 
 
 if __name__ == "__main__":
