@@ -43,6 +43,21 @@ std::string describe_running(const Execution& job, librm::Now now,
   return text;
 }
 
+/// What happens next to a run whose agent is unreachable.
+std::string describe_policy(LostPolicy lost, bool paused) {
+  const std::string policy = std::string("policy '") + to_string(lost) + "': ";
+  const std::string end = paused ? " and rescheduling goes on" : "";
+  switch (lost) {
+    case LostPolicy::fence:
+      return policy + "started anew when its fence has surely killed it" + end;
+    case LostPolicy::rerun:
+      return policy + "started anew elsewhere" +
+             (paused ? " when rescheduling goes on, unless its agent is back" : "");
+    default:
+      return policy + "no new attempt before this one is known to be over";
+  }
+}
+
 std::string describe_ended(const Execution& job, librm::Now now) {
   std::string text = std::string(to_string(job.state)) + " " +
                      text::span(now.wall - job.ended.value_or(now.wall)) + " ago";
@@ -149,10 +164,7 @@ Why BatchCore::why(const Job& job, const ElementId& id, const Execution& executi
   } else if (execution.state == JobState::running) {
     why.summary = describe_running(execution, now, rescheduling_pause_);
     if (execution.attempts.back().latest.state == librm::TaskState::unreachable) {
-      why.details.push_back(std::string("policy '") + to_string(job.spec.lost) + "': " +
-                            (job.spec.lost == LostPolicy::fence
-                                 ? "started anew when its fence has surely killed it"
-                                 : "no new attempt before this one is known to be over"));
+      why.details.push_back(describe_policy(job.spec.lost, rescheduling_pause_.has_value()));
     }
   } else {
     why.summary =

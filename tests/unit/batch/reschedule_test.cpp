@@ -60,6 +60,9 @@ TEST(Rescheduling, IsPausedWhileMostAgentsAreUnreachableAndSaysSo) {
       bench.why(1),
       "started on a-1 (host-1) 0ms ago · agent a-1 is unreachable · rescheduling is paused: 3 "
       "of 5 agents are unreachable, limit 50 %");
+  EXPECT_EQ(bench.core->why(*bench.core->find(1), bench.clock).details,
+            Names{"policy 'rerun': started anew elsewhere when rescheduling goes on, unless its "
+                  "agent is back"});
   bench.offer(5, plenty);
   EXPECT_TRUE(bench.launched().empty());
   bench.step(nodes(2));
