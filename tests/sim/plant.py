@@ -86,19 +86,10 @@ BUGS = [
              "now.mono + bound + bound / fence_drift_divisor + spec.kill_grace + fence_margin);",
              "now.mono + bound / fence_drift_divisor + spec.kill_grace + fence_margin);"),
     ]),
-    Bug("moved-fence", "an agent that restarts moves the fences before it has a lease again", [
-        Edit(CLUSTER + "agent.ipp", "if (fences_due_ && leased_) fence_tasks(out);",
-             "if (fences_due_) fence_tasks(out);"),
-    ]),
     Bug("unknown-tail", "a reader refuses the trailing fields of a newer version", [
         Edit("librm/include/librm/wire/codec.hpp",
              "line->decode(payload, newer ? Trailing::ignored : Trailing::refused, dialect);",
              "line->decode(payload, Trailing::refused, dialect);"),
-    ]),
-    Bug("forgotten-ledger", "an agent starts again what it ran before and was acknowledged", [
-        Edit(CLUSTER + "agent_tasks.ipp",
-             "  if (ledger_.count({message.framework, info.id}) != 0) {\n",
-             "  if (tasks_.count({message.framework, info.id}) != 0) {\n"),
     ]),
     Bug("hasty-answer", "of what its agent has not yet reported the master says that it is dropped", [
         Edit(CLUSTER + "master_tasks.ipp",
