@@ -101,7 +101,8 @@ BUGS = [
 ]
 
 SOURCES = ["librm/src/core/*.cpp", "librm/src/wire/*.cpp", "librm/src/sim/*.cpp",
-           "batch/src/core/*.cpp", "batch/src/edge/record_codec.cpp", "tests/sim/*.cpp"]
+           "librm/src/runtime/elector.cpp", "batch/src/core/*.cpp",
+           "batch/src/edge/record_codec.cpp", "tests/sim/*.cpp"]
 
 
 def copy_tree(root, target):
