@@ -14,6 +14,9 @@
 
 namespace rm_sim {
 
+/// Command of tasks that run for longer than agents are out of reach.
+inline constexpr const char* long_work = "work on";
+
 /// A submission is repeated with its idempotency key until it is answered. What was answered must
 /// stay known; see on_acknowledged.
 class Client {

@@ -15,6 +15,7 @@ using namespace librm;
 namespace {
 
 constexpr std::uint64_t percent = 100;
+constexpr Duration long_work_max = seconds(120);
 /// After the repair, until targets are judged.
 constexpr Duration last_targets = seconds(90);
 
@@ -97,6 +98,9 @@ sim::TaskBehaviour Cluster::draw_behaviour(Prng& random, const TaskStart& start)
   }
   sim::TaskBehaviour behaviour;
   behaviour.runs = milliseconds(random.between(1, to_ms(scenario_.task_runs_max)));
+  if (start.command.value == long_work) {
+    behaviour.runs = behaviour.runs + milliseconds(random.between(1, to_ms(long_work_max)));
+  }
   if (random.chance(scenario_.fails_percent, percent)) {
     behaviour.exit_code = static_cast<std::int32_t>(random.between(1, 255));
     if (random.chance(1, 4)) behaviour.signal = 11;

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <variant>
@@ -50,23 +52,45 @@ class ClusterNode final : public librm::sim::MasterNodeBase<batch::ClusterCore, 
 
   void perform(batch::ClusterCore::Output output) override {
     if (auto* to_peer = std::get_if<librm::MasterOutput>(&output)) {
+      if (const auto* send = std::get_if<librm::Send>(to_peer)) note_sent(*send);
       perform_master(std::move(*to_peer));
     } else {
       on_batch_(*this, std::get<batch::BatchOutput>(output));
     }
   }
+  void on_message(librm::ConnectionId connection, librm::Message message) override {
+    note_received(connection, message);
+    MasterNodeBase::on_message(connection, std::move(message));
+  }
+  void on_closed(librm::ConnectionId connection) override {
+    offered_.erase(connection);
+    MasterNodeBase::on_closed(connection);
+  }
   void post_batch(batch::BatchEvent event) { post(Event(std::move(event))); }
   librm::Epoch epoch() const override { return running() ? core().master().epoch() : 0; }
+
+  /// What of its offers each peer was told, has not answered, and was not told to be over.
+  const std::map<librm::ConnectionId, std::set<librm::OfferId>>& offered() const {
+    return offered_;
+  }
 
  protected:
   std::unique_ptr<batch::ClusterCore> make_core() const override {
     return std::make_unique<batch::ClusterCore>(master_, batch_, world().sink());
   }
+  void on_crash() override {
+    offered_.clear();
+    MasterNodeBase::on_crash();
+  }
 
  private:
+  void note_sent(const librm::Send& send);
+  void note_received(librm::ConnectionId connection, const librm::Message& message);
+
   librm::MasterOptions master_;
   batch::BatchOptions batch_;
   OnBatch on_batch_;
+  std::map<librm::ConnectionId, std::set<librm::OfferId>> offered_;
 };
 
 }  // namespace rm_sim

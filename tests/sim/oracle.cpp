@@ -83,6 +83,7 @@ void Oracle::on_cluster(ClusterNode& node) {
   if (changes_ % changes_between_allocator_checks == 0) check_allocator(node);
   if (!node.core().master().quotas().empty()) check_limits(node);
   check_gangs(node);
+  check_offers(node);
   if (node.core().master().recovery()) mark("offers wait for agents");
   if (std::exchange(lives_[&node], node.life()) == node.life()) return;
   mark("leader started");
@@ -161,6 +162,24 @@ void Oracle::check_gangs(const ClusterNode& node) {
       world_.violation(node.name() + ": of gang " + std::to_string(gang) + " of " + to_string(id) +
                        " " + std::to_string(count) + " tasks are launched, of " +
                        std::to_string(wanted));
+    }
+  }
+}
+
+/// Who was offered something hears when it is over, or counts on it in vain.
+void Oracle::check_offers(const ClusterNode& node) {
+  // More is about to be said, or has just been answered, or is not said any more.
+  if (!node.driver().idle() || node.failed()) return;
+  const MasterCore& master = node.core().master();
+  for (const auto& [id, framework] : master.frameworks()) {
+    if (!framework.connection) continue;
+    const auto told = node.offered().find(*framework.connection);
+    if (told == node.offered().end()) continue;
+    for (const OfferId offer : told->second) {
+      const Offer* known = master.allocator().find_offer(offer);
+      if (known != nullptr && known->framework == id) continue;
+      world_.violation(node.name() + ": offer " + to_string(offer) + " is over, and " +
+                       to_string(id) + " was not told");
     }
   }
 }

@@ -99,6 +99,7 @@ class Oracle {
   void check_allocator(const ClusterNode& node);
   void check_limits(const ClusterNode& node);
   void check_gangs(const ClusterNode& node);
+  void check_offers(const ClusterNode& node);
   void check_promises(const ClusterNode& node);
   void complain(const std::string& who, const std::vector<std::string>& wrong);
   template <class N>

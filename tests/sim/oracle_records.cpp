@@ -296,6 +296,7 @@ void Oracle::check_attempt(const batch::ElementId& id, const batch::Attempt& att
     return;
   }
   if (latest.state == TaskState::gone || latest.state == TaskState::gone_by_operator) {
+    if (latest.reason == TaskReason::agent_unreachable) mark("fence waited for");
     if (truth != nullptr && truth->alive) world_.violation(claim + ", and runs");
     return;
   }

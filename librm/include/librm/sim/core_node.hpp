@@ -44,6 +44,8 @@ class CoreNode : public Node {
   bool owns_disk() const { return running() && disk_.owned_by(owner_); }
   Disk& disk() const { return disk_; }
   std::uint64_t turns() const { return turns_; }
+  /// Its journal did, and it is about to end: what it was to say is not said any more.
+  bool failed() const { return failed_; }
 
   /// What its journal says, replayed into a fresh core, is what the running core believes; the
   /// difference otherwise. Precondition: owns_disk().
@@ -107,6 +109,7 @@ class CoreNode : public Node {
   }
 
   void fail(Error error) {
+    failed_ = true;
     trace("journal fails: " + error.message);
     after(Duration{}, [this] { crash(); });
   }
@@ -129,6 +132,7 @@ class CoreNode : public Node {
 
  protected:
   void on_start() override {
+    failed_ = false;
     owner_ = disk_.open([this, born = life()](Result<Lsn> durable) {
       if (running() && life() == born) on_loop(Duration{}, [this, durable] { settle(durable); });
     });
@@ -203,6 +207,7 @@ class CoreNode : public Node {
   Deadline deadline_;
   std::optional<Instant> wake_;
   std::uint64_t turns_ = 0;
+  bool failed_ = false;
 };
 
 }  // namespace librm::sim
