@@ -145,8 +145,10 @@ batch::JobSpec Client::draw_job(const std::vector<batch::JobSpec>& before) {
     case 1:
       spec.lost = batch::LostPolicy::fence;
       spec.fence_after = seconds(random.between(1, 30));
-      // Not where a deposed leader extends leases: see what is known to fail in README.md.
-      if (scenario_.failover == Duration{} && random.chance(1, 2)) spec.command.value = long_work;
+      // Not where a leader without a lease lives on: see README.md.
+      if ((scenario_.failover == Duration{} || scenario_.candidates > 0) && random.chance(1, 2)) {
+        spec.command.value = long_work;
+      }
       break;
     default:
       break;

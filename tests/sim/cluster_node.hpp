@@ -50,7 +50,12 @@ class ClusterNode final : public librm::sim::MasterNodeBase<batch::ClusterCore, 
         batch_(std::move(batch)),
         on_batch_(std::move(on_batch)) {}
 
+  /// As in the daemon, nothing leaves a process whose lease of the lead is over; without it, all
+  /// that the core says does.
+  void only_while(std::function<bool()> leads) { leads_ = std::move(leads); }
+
   void perform(batch::ClusterCore::Output output) override {
+    if (leads_ && !leads_()) return;
     if (auto* to_peer = std::get_if<librm::MasterOutput>(&output)) {
       if (const auto* send = std::get_if<librm::Send>(to_peer)) note_sent(*send);
       perform_master(std::move(*to_peer));
@@ -90,6 +95,7 @@ class ClusterNode final : public librm::sim::MasterNodeBase<batch::ClusterCore, 
   librm::MasterOptions master_;
   batch::BatchOptions batch_;
   OnBatch on_batch_;
+  std::function<bool()> leads_;
   std::map<librm::ConnectionId, std::set<librm::OfferId>> offered_;
 };
 

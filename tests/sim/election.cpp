@@ -54,6 +54,9 @@ void Election::start() {
     Client& client = clients_.emplace_back();
     client.host = &candidate->host();
     client.candidate = candidate;
+    candidate->only_while([&client] {
+      return client.core != nullptr && client.core->leading(client.host->now().mono);
+    });
   }
   for (const auto& host : world_.hosts()) {
     Client& client = clients_.emplace_back();
