@@ -134,6 +134,8 @@ Result<int> backup(const Context& context, const std::string& path) {
 struct RestoreFlags {
   std::string file;
   std::string work_dir;
+  std::string state;
+  std::string cluster_name = "default";
   bool force = false;
   std::string pending = "hold";
   std::uint32_t epoch = 0;
@@ -145,7 +147,8 @@ std::string counted(std::uint64_t count, const std::string& what) {
 
 std::string describe_restore(const Terminal& terminal, const Json& done) {
   Facts facts(terminal);
-  facts.add("Restored", shown(done, "work_dir"));
+  const bool shared = member(done, "cluster").is_string();
+  facts.add("Restored", shared ? "cluster " + shown(done, "cluster") : shown(done, "work_dir"));
   facts.add("Holds", describe_state(terminal, member(done, "holds")));
   facts.add("As of LSN", shown(done, "lsn"));
   facts.add("Epoch", shown(done, "epoch"));
@@ -176,7 +179,12 @@ Action define_backup(CLI::App& app, Context& context) {
 Action define_restore(CLI::App& app, Context& context) {
   const auto flags = std::make_shared<RestoreFlags>();
   app.add_option("file", flags->file, "a backup")->type_name("FILE")->required();
-  app.add_option("--work-dir", flags->work_dir, "the master's")->type_name("DIR")->required();
+  app.add_option("--work-dir", flags->work_dir, "of a single master")->type_name("DIR");
+  app.add_option("--state", flags->state,
+                 "or of several masters: postgresql://..., as they have it")
+      ->type_name("URL");
+  app.add_option("--cluster-name", flags->cluster_name, "with --state, as the masters'")
+      ->type_name("NAME");
   app.add_flag("--force", flags->force, "also where a state is; that is set aside, not deleted");
   app.add_option(
          "--pending", flags->pending,
@@ -188,8 +196,14 @@ Action define_restore(CLI::App& app, Context& context) {
                  "a higher one than this, where agents say that they obeyed it")
       ->type_name("NUMBER");
   return [&context, flags]() -> Result<int> {
+    if (flags->work_dir.empty() == flags->state.empty()) {
+      return fail(ErrorCode::invalid_argument,
+                  "restore: give either --work-dir or --state: where to");
+    }
     std::vector<std::string> words{"restore", flags->file, flags->work_dir,
                                    std::to_string(flags->epoch)};
+    if (!flags->state.empty()) words.push_back("state=" + flags->state);
+    if (!flags->state.empty()) words.push_back("cluster=" + flags->cluster_name);
     if (flags->force) words.emplace_back("force");
     if (flags->pending == "run") words.emplace_back("run");
     const auto answer = ask_journal_program(words);

@@ -105,9 +105,10 @@ const std::vector<Verb>& verbs() {
        "Everything that was acknowledged before: jobs and what became of them, schedules, nodes, "
        "roles, maintenance. The master goes on meanwhile. Of what tasks wrote nothing is in it.",
        define_backup},
-      {"restore", "[OPTIONS] FILE --work-dir DIR", "makes a master's directory from a backup",
+      {"restore", "[OPTIONS] FILE --work-dir DIR | --state URL",
+       "makes a master's state from a backup",
        "For a master that is not running, here or anywhere, as the user that it runs as: stop the "
-       "old one for good first. The "
+       "old one for good first; so a cluster moves from one master to several, and back. The "
        "restored one leads with an epoch above all that agents obeyed. What runs since before the "
        "backup goes on; what was started after it is killed where it still runs; what its agents "
        "have forgotten meanwhile is lost, by its job's policy. Jobs that waited are held and "

@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <string>
+#include <string_view>
 
 #include "journal/check.hpp"
 #include "journal/restore.hpp"
@@ -29,8 +30,11 @@ int run_check(const std::string& path) {
   return report->at("ok").get<bool>() ? 0 : exit_failed;
 }
 
-/// BACKUP DIR EPOCH and words: `force`, `run`.
+/// BACKUP DIR EPOCH and words: `force`, `run`, `state=URL` in place of an empty DIR,
+/// `cluster=NAME`.
 int run_restore(int argc, char** argv) {
+  constexpr std::string_view state = "state=";
+  constexpr std::string_view cluster = "cluster=";
   RestoreRequest request;
   request.backup = argv[2];
   request.work_dir = argv[3];
@@ -38,6 +42,9 @@ int run_restore(int argc, char** argv) {
   for (int i = 5; i < argc; ++i) {
     if (std::strcmp(argv[i], "force") == 0) request.force = true;
     if (std::strcmp(argv[i], "run") == 0) request.hold = false;
+    const std::string_view word = argv[i];
+    if (word.starts_with(state)) request.state = word.substr(state.size());
+    if (word.starts_with(cluster)) request.cluster = word.substr(cluster.size());
   }
   const Result<Json> done = restore(request);
   if (!done) return fail_with(done.error());

@@ -7,13 +7,10 @@
 
 #include <atomic>
 #include <cerrno>
-#include <condition_variable>
 #include <cstdio>
 #include <cstring>
 #include <limits>
 #include <memory>
-#include <mutex>
-#include <optional>
 #include <utility>
 #include <vector>
 
@@ -23,6 +20,7 @@
 #include "librm/runtime/clock.hpp"
 #include "librm/store/journal_check.hpp"
 #include "librm/store/journal_copy.hpp"
+#include "librm/store/postgres_journal.hpp"
 #include "librm/store/sqlite_journal.hpp"
 #include "librm/wire/record.hpp"
 
@@ -78,9 +76,13 @@ Result<void> rename_path(const std::string& from, const std::string& to) {
 }
 
 /// Replays it, and refuses what is damaged or no master's.
-Result<void> load(const std::string& path, State& state) {
-  Result<JournalReport> report = check_journal(
-      path, [&](Lsn lsn, const RecordEntry& entry) { return state.apply(lsn, entry); });
+Result<void> load(const std::string& path, State& state,
+                  std::vector<RecordEntry>* entries = nullptr) {
+  Result<JournalReport> report =
+      check_journal(path, [&](Lsn lsn, const RecordEntry& entry) -> Result<void> {
+        if (entries != nullptr) entries->push_back(entry);
+        return state.apply(lsn, entry);
+      });
   if (!report) return forward(std::move(report.error()));
   if (!report->damage.empty() || report->wal_commits_cut != 0) {
     return fail(ErrorCode::corrupt,
@@ -123,23 +125,11 @@ Result<void> append(const std::string& path, Epoch epoch, std::vector<RecordEntr
   options.backlog_bytes_max = std::numeric_limits<std::size_t>::max();
   Result<std::unique_ptr<SqliteJournal>> journal = SqliteJournal::open(options);
   if (!journal) return forward(std::move(journal.error()));
-  std::mutex mutex;
-  std::condition_variable changed;
-  std::optional<Result<Lsn>> durable;
-  (*journal)->on_durable([&](Result<Lsn> lsn) {
-    const std::lock_guard lock(mutex);
-    durable = std::move(lsn);
-    changed.notify_one();
-  });
   (*journal)->set_epoch(epoch);
-  Result<Lsn> appended = (*journal)->append(std::move(entries), Sync::full);
-  if (!appended) return forward(std::move(appended.error()));
-  {
-    std::unique_lock lock(mutex);
-    changed.wait(lock, [&] { return durable.has_value(); });
-  }
+  DurableWriter writer(**journal);
+  const Result<void> done = writer.append(std::move(entries));
   (*journal)->close();  // into the one file
-  return *durable ? Result<void>() : forward(durable->error());
+  return done;
 }
 
 /// Sets aside what is there; returns where it is now.
@@ -169,10 +159,52 @@ Result<Epoch> restored_epoch(Epoch backup, Epoch replaced, Epoch least, WallTime
   return static_cast<Epoch>(epoch);
 }
 
+namespace {
+
+/// All of it in one commit, so that half a restored state is none.
+Result<Json> restore_shared(const RestoreRequest& request, State& state,
+                            std::vector<RecordEntry> entries) {
+  PostgresJournalOptions options;
+  options.url = request.state;
+  options.cluster = request.cluster;
+  options.self = "rmctl restore";
+  options.backlog_bytes_max = std::numeric_limits<std::size_t>::max();
+  auto opened = PostgresJournal::open(std::move(options));
+  if (!opened) return forward(std::move(opened.error()));
+  PostgresJournal& journal = **opened;
+  const Result<JournalLeader> before = journal.leader();
+  if (!before) return forward(before.error());
+  if (before->epoch != 0) {
+    return fail(ErrorCode::already_exists,
+                "cluster '" + request.cluster + "' has a state there already, of epoch " +
+                    std::to_string(before->epoch) + "; restore under another --cluster-name");
+  }
+  Result<Epoch> epoch =
+      restored_epoch(state.cluster().master().epoch(), 0, request.epoch, read_clocks().wall);
+  if (!epoch) return forward(std::move(epoch.error()));
+  epoch = journal.lead(*epoch);
+  if (!epoch) return forward(std::move(epoch.error()));
+  batch::RestorePlan plan;
+  for (RecordEntry& entry : records_for(state, *epoch, request.hold, plan)) {
+    entries.push_back(std::move(entry));
+  }
+  DurableWriter writer(journal);
+  if (auto done = writer.append(std::move(entries)); !done) return forward(done.error());
+  const Lsn last_lsn = journal.last_lsn();
+  journal.close();
+  return Json{{"cluster", request.cluster}, {"lsn", last_lsn},     {"epoch", *epoch},
+              {"holds", state.summary()},   {"held", plan.held},   {"paused", plan.paused},
+              {"next_job", plan.next_job},  {"set_aside", nullptr}};
+}
+
+}  // namespace
+
 Result<Json> restore(const RestoreRequest& request) {
   State state;
-  Result<void> done = load(request.backup, state);
+  std::vector<RecordEntry> entries;
+  Result<void> done = load(request.backup, state, request.work_dir.empty() ? &entries : nullptr);
   if (!done) return forward(std::move(done.error()));
+  if (request.work_dir.empty()) return restore_shared(request, state, std::move(entries));
   const std::string work_dir = daemon::absolute_path(request.work_dir);
   const std::string path = work_dir + "/master.db";
   done = daemon::make_directories(work_dir, 0700);

@@ -1,4 +1,4 @@
-// `rm-journal restore`: a master's directory from a backup.
+// `rm-journal restore`: a master's directory, or the state of several, from a backup.
 #pragma once
 
 #include <cstdint>
@@ -11,8 +11,10 @@ namespace librm::journal {
 
 struct RestoreRequest {
   std::string backup;
-  std::string work_dir;
-  bool force = false;       ///< what is there is set aside, not deleted
+  std::string work_dir;     ///< of a single master; empty: into `state`
+  std::string state;        ///< `postgresql://...`, for several
+  std::string cluster;      ///< keys it in that database
+  bool force = false;       ///< what is in work_dir is set aside, not deleted
   bool hold = true;         ///< as batch::RestoreOptions
   std::uint32_t epoch = 0;  ///< at least this; 0: chosen
 };

@@ -24,10 +24,10 @@ std::int64_t size_of(const std::string& path) {
   return ::stat(path.c_str(), &status) == 0 ? static_cast<std::int64_t>(status.st_size) : 0;
 }
 
-Copied copy(const std::string& journal, const std::atomic<bool>& stop) {
-  const std::string path = journal + ".backup";
+Copied copy_to(const std::string& path, const JournalCopier::Copy& copy,
+               const std::atomic<bool>& stop) {
   ::unlink(path.c_str());  // of a process that was killed
-  const Result<JournalCopy> made = copy_journal(journal, path, stop);
+  const Result<JournalCopy> made = copy(path, stop);
   if (!made) return tl::unexpected<Error>(made.error());
   const auto file = std::make_shared<http::BackupFile>(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   const int reason = errno;
@@ -40,8 +40,22 @@ Copied copy(const std::string& journal, const std::atomic<bool>& stop) {
 
 }  // namespace
 
-JournalCopier::JournalCopier(asio::io_context& io, std::string journal, std::int64_t spare_bytes)
-    : io_(io), journal_(std::move(journal)), spare_bytes_(spare_bytes) {}
+JournalCopier::JournalCopier(asio::io_context& io, const std::string& journal,
+                             std::int64_t spare_bytes)
+    : io_(io),
+      journal_(journal),
+      destination_(journal + ".backup"),
+      copy_([journal](const std::string& destination, const std::atomic<bool>& stop) {
+        return copy_journal(journal, destination, stop);
+      }),
+      spare_bytes_(spare_bytes) {}
+
+JournalCopier::JournalCopier(asio::io_context& io, std::string destination, Copy copy,
+                             std::int64_t spare_bytes)
+    : io_(io),
+      destination_(std::move(destination)),
+      copy_(std::move(copy)),
+      spare_bytes_(spare_bytes) {}
 
 JournalCopier::~JournalCopier() {
   stop_ = true;
@@ -67,7 +81,7 @@ void JournalCopier::start(http::MasterBackend::OnBackup callback) {
   }
   *running_ = true;
   const std::int64_t need = size_of(journal_) + size_of(journal_ + "-wal") + spare_bytes_;
-  const std::int64_t free = free_bytes(journal_.substr(0, journal_.rfind('/')));
+  const std::int64_t free = free_bytes(destination_.substr(0, destination_.rfind('/')));
   if (free < need) {
     return answer(std::move(callback), fail(ErrorCode::resource_exhausted,
                                             "no room for a copy of the journal beside it: need " +
@@ -76,7 +90,7 @@ void JournalCopier::start(http::MasterBackend::OnBackup callback) {
   }
   if (thread_.joinable()) thread_.join();  // its last copy is done
   thread_ = std::thread([this, callback = std::move(callback)]() mutable {
-    answer(std::move(callback), copy(journal_, stop_));
+    answer(std::move(callback), copy_to(destination_, copy_, stop_));
   });
 }
 

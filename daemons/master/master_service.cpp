@@ -6,6 +6,7 @@
 #include <asio/io_context.hpp>
 #include <asio/post.hpp>
 #include <asio/steady_timer.hpp>
+#include <atomic>
 #include <chrono>
 #include <optional>
 #include <utility>
@@ -20,6 +21,8 @@
 #include "librm/base/check.hpp"
 #include "librm/runtime/asio_driver.hpp"
 #include "librm/runtime/asio_transport.hpp"
+#include "librm/store/journal_copy.hpp"
+#include "librm/store/postgres_journal.hpp"
 #include "librm/store/sqlite_journal.hpp"
 #include "librm/wire/record.hpp"
 #include "master/journal_copier.hpp"
@@ -192,7 +195,24 @@ struct MasterService::Impl {
 
   // --- one of several ---
 
+  /// A connection of its own reads the database, as a standby does.
+  Result<JournalCopy> copy_shared(const std::string& destination, const std::atomic<bool>& stop) {
+    PostgresJournalOptions opening;
+    opening.url = config.state;
+    opening.cluster = config.cluster;
+    auto source = PostgresJournal::open(std::move(opening));
+    if (!source) return tl::unexpected<Error>(source.error());
+    return copy_journal(**source, destination, stop);
+  }
+
   Result<void> start_leadership() {
+    if (auto made = make_directories(config.work_dir, 0700); !made) return made;
+    copier = std::make_unique<JournalCopier>(
+        io, config.work_dir + "/master.backup",
+        [this](const std::string& destination, const std::atomic<bool>& stop) {
+          return copy_shared(destination, stop);
+        },
+        std::int64_t{config.storage_low_mib} << 20);
     LeadershipOptions options;
     options.state = config.state;
     options.cluster = config.cluster;
@@ -483,12 +503,7 @@ void MasterService::operate(OperateOnAgent wanted, OnResult callback) {
 }
 
 void MasterService::backup(http::MasterBackend::OnBackup callback) {
-  if (impl_->copier) return impl_->copier->start(std::move(callback));
-  asio::post(impl_->io, [callback = std::move(callback)] {
-    callback(fail(ErrorCode::unsupported,
-                  "the state is in PostgreSQL, and so are its backups: pg_dump reads it as of one "
-                  "moment"));
-  });
+  impl_->copier->start(std::move(callback));
 }
 
 std::uint64_t MasterService::subscribe(OnJobChanged callback) {

@@ -93,7 +93,7 @@ struct PostgresJournal::Impl {
   Result<T> with_control(const Body& body);
 
   Result<void> open();
-  Result<Epoch> take_epoch();
+  Result<Epoch> take_epoch(Epoch at_least);
   Result<void> take_over(Epoch taken);
   void follow(Lsn from, const OnTail& on_tail);
   Result<void> follow_once(std::optional<PgConnection>& connection, Lsn& from,
@@ -301,21 +301,21 @@ Result<void> PostgresJournal::Impl::follow_once(std::optional<PgConnection>& con
 
 // --- leading ---
 
-Result<Epoch> PostgresJournal::lead() {
+Result<Epoch> PostgresJournal::lead(Epoch at_least) {
   if (impl_->closed) return fail(ErrorCode::failed_precondition, impl_->name + ": closed");
   if (impl_->epoch != 0) {
     return fail(ErrorCode::failed_precondition,
                 impl_->name + ": leads already, with epoch " + std::to_string(impl_->epoch));
   }
   impl_->stop_following();
-  Result<Epoch> taken = impl_->take_epoch();
+  Result<Epoch> taken = impl_->take_epoch(at_least);
   if (!taken) return taken;
   Result<void> over = impl_->take_over(*taken);
   if (!over) return tl::unexpected<Error>(std::move(over.error()));
   return *taken;
 }
 
-Result<Epoch> PostgresJournal::Impl::take_epoch() {
+Result<Epoch> PostgresJournal::Impl::take_epoch(Epoch at_least) {
   Result<JournalLeader> before =
       with_control<JournalLeader>([&](PgConnection& connection) -> Result<JournalLeader> {
         Result<ClusterState> state =
@@ -328,7 +328,7 @@ Result<Epoch> PostgresJournal::Impl::take_epoch() {
     return fail(ErrorCode::resource_exhausted,
                 name + ": there is no epoch after " + std::to_string(before->epoch));
   }
-  const Epoch wanted = before->epoch + 1;
+  const Epoch wanted = std::max(before->epoch + 1, at_least);
   const std::string token = random_token();
   // Whole by itself, so that a master that stops here holds no lock. It waits for every
   // transaction that holds the row FOR SHARE.

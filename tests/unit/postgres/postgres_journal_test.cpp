@@ -2,9 +2,15 @@
 #include "librm/store/postgres_journal.hpp"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <atomic>
 #include <chrono>
+#include <filesystem>
+#include <string>
 
+#include "librm/store/journal_copy.hpp"
+#include "librm/store/sqlite_journal.hpp"
 #include "store.hpp"
 
 namespace librm::test {
@@ -80,6 +86,41 @@ TEST_F(PostgresJournalTest, OnlyALeaderWrites) {
   journal->close();
   EXPECT_EQ(journal->append({entry(1, "b")}, Sync::full).error().message, name() + ": closed");
   EXPECT_EQ(journal->leader().error().message, name() + ": closed");
+}
+
+TEST_F(PostgresJournalTest, ARestoredStateLeadsWithAnEpochThatIsNotTheNext) {
+  auto restored = open();
+  EXPECT_EQ(restored->lead(1'000'000).value(), 1'000'000u);
+  EXPECT_TRUE(restored->append({entry(1, "a")}, Sync::full));
+  restored->close();
+  EXPECT_EQ(open()->lead(5).value(), 1'000'001u) << "one after the highest, whatever is asked for";
+}
+
+TEST_F(PostgresJournalTest, ACopyHasWhatAReplayHas) {
+  auto leader = open_leader();
+  ASSERT_TRUE(leader->append({entry(1, "one"), entry(2, "two")}, Sync::full));
+  const std::uint64_t generation = leader->begin_snapshot(1).value();
+  ASSERT_TRUE(leader->append_slice(generation, {entry(1, "slice")}));
+  ASSERT_TRUE(leader->finish_snapshot(generation));
+  ASSERT_TRUE(leader->append({entry(1, "three")}, Sync::full));
+  leader->close();
+  const std::string path =
+      std::filesystem::temp_directory_path() / ("copy-" + std::to_string(::getpid()) + ".db");
+  const std::atomic<bool> never{false};
+  auto source = open();
+  const Result<JournalCopy> copy = copy_journal(*source, path, never);
+  ASSERT_TRUE(copy) << copy.error().message;
+  EXPECT_EQ(copy->last_lsn, source->last_lsn());
+  EXPECT_EQ(copy->bytes, std::filesystem::file_size(path));
+  EXPECT_FALSE(std::filesystem::exists(path + ".lock"));
+  EXPECT_EQ(copy_journal(*source, path, never).error().code, ErrorCode::already_exists);
+  SqliteJournalOptions reading;
+  reading.path = path;
+  auto expected = replayed(*open());
+  auto found = replayed(*SqliteJournal::open(reading).value());
+  ASSERT_EQ(found.size(), expected.size());
+  for (std::size_t i = 0; i < found.size(); ++i) EXPECT_EQ(found[i].second, expected[i].second);
+  for (const char* end : {"", "-wal", "-shm", ".lock"}) std::filesystem::remove(path + end);
 }
 
 TEST_F(PostgresJournalTest, WritesUnderTheEpochThatIsFencedAndNoOther) {

@@ -93,8 +93,9 @@ class PostgresJournal final : public Journal {
   /// Takes the next epoch, and ends follow(). Afterwards last_lsn() is what the earlier leaders
   /// have reached: replay(), or tail() from what was followed, gives the rest, then append().
   /// Fails with `stale` where another took that epoch at the same moment, deadline_exceeded where
-  /// a commit in flight does not end, `unavailable`; it may be tried again then.
-  Result<Epoch> lead();
+  /// a commit in flight does not end, `unavailable`; it may be tried again then. `at_least` is for
+  /// who restores a state: an epoch above those that its agents have obeyed.
+  Result<Epoch> lead(Epoch at_least = 0);
   /// The epoch of lead(); 0 before.
   Epoch epoch() const;
 
