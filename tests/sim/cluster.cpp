@@ -254,6 +254,18 @@ void Cluster::break_disk() {
   journal_->fail_next(Error{ErrorCode::io_error, "journal: no space left on device"});
 }
 
+/// Nearly: there is room for what was taken, and nothing new is, until there is more.
+void Cluster::fill_disk() {
+  ClusterNode* node = leader();
+  if (node == nullptr) return;
+  world_.trace(node->name(), "has a disk that is nearly full");
+  oracle_.mark("disk nearly full");
+  node->post_master(StorageLow{true});
+  world_.after(world_.draw(seconds(1), seconds(40)), [node, life = node->life()] {
+    if (node->life() == life) node->post_master(StorageLow{false});
+  });
+}
+
 void Cluster::repeat(Duration mean, void (Cluster::*action)()) {
   if (mean <= Duration{}) return;
   world_.after(world_.draw(milliseconds(1), mean * 2), [this, mean, action] {
@@ -323,6 +335,7 @@ Outcome Cluster::run() {
   repeat(scenario_.failover, &Cluster::fail_over);
   repeat(scenario_.agent_gone, &Cluster::give_up_agent);
   repeat(scenario_.disk_failure, &Cluster::break_disk);
+  repeat(scenario_.full_disk, &Cluster::fill_disk);
   repeat(scenario_.maintenance, &Cluster::maintain);
   repeat(scenario_.roles, &Cluster::change_roles);
   supervise();

@@ -74,6 +74,7 @@ class Cluster {
   void fail_over();
   void give_up_agent();
   void break_disk();
+  void fill_disk();
   void maintain();
   void plan_window(ClusterNode& node);
   void end_maintenance(ClusterNode& node);

@@ -128,6 +128,7 @@ Scenario draw_scenario(std::uint64_t seed) {
   scenario.rare_branches = random.chance(1, 2);
   scenario.heal_group_first = random.chance(1, 3);
   scenario.mixed_versions = random.chance(1, 3);
+  if (random.chance(1, 4)) scenario.full_disk = seconds(random.between(10, 60));
   return scenario;
 }
 
@@ -224,7 +225,7 @@ std::string describe(const Scenario& s) {
           part("stall", s.faults.stall) + part("partition", s.faults.partition) +
           part("clog", s.faults.clog) + part("swizzle", s.faults.swizzle) +
           part("clock", s.faults.wall_step) + part("failover", s.failover) +
-          part("gone", s.agent_gone) + part("disk", s.disk_failure) +
+          part("gone", s.agent_gone) + part("disk", s.disk_failure) + part("full", s.full_disk) +
           part("maintenance", s.maintenance) + part("roles", s.roles) +
           part("release", s.release_after);
   if (s.gangs > 0) {

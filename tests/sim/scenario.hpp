@@ -58,6 +58,7 @@ struct Scenario {
   std::uint32_t gangs = 0;           ///< of each framework
   librm::Demand gang;                ///< what each of them needs
   librm::Duration disk_failure;      ///< mean time between failed commits of the leader, or 0
+  librm::Duration full_disk;         ///< mean time between times when it is nearly full, or 0
   std::uint32_t answer_lost_percent = 0;
   std::uint32_t crash_in_spawn_ppm = 0;
   bool unreliable_shepherds = false;

@@ -181,6 +181,7 @@ class Reader {
         {"failovers", &scenario_.failover},
         {"agents-given-up", &scenario_.agent_gone},
         {"disk-failures", &scenario_.disk_failure},
+        {"full-disks", &scenario_.full_disk},
         {"maintenance", &scenario_.maintenance},
         {"role-changes", &scenario_.roles},
     };
