@@ -457,6 +457,8 @@ class BatchCore {
   bool resumed_ = false;
   bool storage_low_ = false;
   librm::Instant ask_for_strays_at_;  ///< after a restore
+  librm::Duration stray_interval_;    ///< between the last question and the next
+  bool agents_came_ = false;          ///< one became reachable since the last question
   librm::FrameworkCore session_;
   std::string session_refusal_;  ///< the master's last fatal word
   ClusterShape shape_;

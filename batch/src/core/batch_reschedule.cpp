@@ -1,6 +1,7 @@
 // Runs whose agent is unreachable: when they start anew, and when so many agents are away that
 // nothing does.
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "batch/batch.hpp"
@@ -18,6 +19,14 @@ constexpr std::int64_t fence_drift_divisor = 100;
 
 /// Fewer are no sign of anything but themselves.
 constexpr std::size_t unreachable_nodes_min = 3;
+
+std::set<librm::AgentId> reachable_of(const ClusterShape& shape) {
+  std::set<librm::AgentId> agents;
+  for (const ClusterShape::Node& node : shape.nodes) {
+    if (node.reachable) agents.insert(node.agent);
+  }
+  return agents;
+}
 
 }  // namespace
 
@@ -67,6 +76,11 @@ void BatchCore::forget_reschedule(const ElementId& id, std::uint32_t attempt) {
 }
 
 void BatchCore::on_shape(const ClusterShape& shape) {
+  if (attempts_before_ > 0) {
+    const std::set<librm::AgentId> before = reachable_of(shape_);
+    const std::set<librm::AgentId> after = reachable_of(shape);
+    agents_came_ |= !std::includes(before.begin(), before.end(), after.begin(), after.end());
+  }
   shape_ = shape;
   std::optional<std::string> pause = pause_of_rescheduling(shape, options_.pause_percent);
   if (pause.has_value() != rescheduling_pause_.has_value()) {

@@ -13,8 +13,9 @@ namespace {
 using librm::TaskReason;
 using librm::TaskState;
 
-/// A restored state asks so often what its agents run.
-constexpr librm::Duration stray_interval = librm::seconds(5);
+/// A restored state asks what its agents run, ever more rarely while the same ones are reachable.
+constexpr librm::Duration stray_interval_min = librm::seconds(5);
+constexpr librm::Duration stray_interval_max = librm::seconds(300);
 
 constexpr librm::Duration repeat_delay_max = librm::seconds(10);
 
@@ -108,8 +109,13 @@ bool BatchCore::forgotten_since_restore(const Attempt& attempt,
 
 /// What runs at agents and was launched after the backup is heard of only if somebody asks.
 void BatchCore::ask_for_strays(librm::Now now, BatchActions& out) {
-  if (attempts_before_ == 0 || !session_.subscribed() || now.mono < ask_for_strays_at_) return;
-  ask_for_strays_at_ = now.mono + stray_interval;
+  if (attempts_before_ == 0 || !session_.subscribed()) return;
+  if (now.mono < ask_for_strays_at_ && !agents_came_) return;
+  stray_interval_ = agents_came_
+                        ? stray_interval_min
+                        : std::clamp(stray_interval_ * 2, stray_interval_min, stray_interval_max);
+  agents_came_ = false;
+  ask_for_strays_at_ = now.mono + stray_interval_;
   call(now, librm::ReconcileTasks{}, out);
 }
 

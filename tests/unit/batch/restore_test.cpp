@@ -7,6 +7,7 @@
 namespace batch::test {
 namespace {
 
+using librm::seconds;
 using librm::TaskState;
 
 const char* const plenty = "cpus:8;mem:8192";
@@ -95,6 +96,32 @@ TEST(Restore, WhatItsAgentHasForgottenIsLostAndNotLaunchedAnew) {
   // One that was launched since never arrived, as ever.
   bench.update("2.1.5001", TaskState::unknown, {}, librm::TaskReason::reconciliation);
   EXPECT_EQ(job_of(bench, ids[1]).state, JobState::pending);
+}
+
+/// In how many of these steps it asks what its agents run.
+int questions(Bench& bench, int steps, librm::Duration step) {
+  bench.actions.clear();
+  for (int i = 0; i < steps; ++i) bench.pass(step);
+  return static_cast<int>(bench.sent<librm::ReconcileTasks>().size());
+}
+
+TEST(Restore, AsksItsAgentsForStraysOftenOnlyWhenOneComes) {
+  Bench bench;
+  bench.connect();
+  (void)bench.submit({job("a")});
+  EXPECT_EQ(questions(bench, 10, seconds(60)), 0) << "nothing was restored";
+  restore(bench, 5000);
+  EXPECT_EQ(questions(bench, 60, seconds(1)), 4) << "after 0, 5, 15, and 35 s";
+  EXPECT_EQ(questions(bench, 3600, seconds(1)), 14) << "each 5 min in the end";
+  bench.shape({node(1, plenty)});
+  EXPECT_EQ(questions(bench, 4, seconds(1)), 1) << "at once";
+  EXPECT_EQ(questions(bench, 12, seconds(1)), 2) << "after 5 and 15 s";
+  ClusterShape::Node away = node(1, plenty);
+  away.reachable = false;
+  bench.shape({away});
+  EXPECT_EQ(questions(bench, 10, seconds(1)), 0) << "who is away has no news";
+  bench.shape({node(1, plenty)});
+  EXPECT_EQ(questions(bench, 2, seconds(1)), 1);
 }
 
 TEST(Restore, WhatRunsOnGoesOn) {
