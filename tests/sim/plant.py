@@ -68,13 +68,13 @@ BUGS = [
              "most = std::min(most, *room);", "most = std::min(most, *room + 500);"),
     ]),
     Bug("split-gang", "of what is accepted together the last part is forgotten", [
-        Edit(CLUSTER + "master_tasks.ipp",
+        Edit(CLUSTER + "master_offers.ipp",
              "    for (Part& part : parts) launch(now, *framework, part, out);\n",
              "    if (parts.size() > 1) parts.pop_back();\n"
              "    for (Part& part : parts) launch(now, *framework, part, out);\n"),
     ]),
     Bug("forgotten-rescind", "offers that an earmark took back are not told to be over", [
-        Edit(CLUSTER + "master_tasks.ipp", "  rescind_all(allocator_->take_rescinded());\n",
+        Edit(CLUSTER + "master_offers.ipp", "  rescind_all(allocator_->take_rescinded());\n",
              "  (void)allocator_->take_rescinded();\n"),
     ]),
     Bug("unfenced-leader", "neither agent nor master minds an epoch that is over", [

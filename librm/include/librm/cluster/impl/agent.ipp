@@ -7,6 +7,7 @@
 #include "librm/base/check.hpp"
 #include "librm/cluster/agent.hpp"
 #include "librm/cluster/impl/agent_cpus.ipp"
+#include "librm/cluster/impl/agent_executors.ipp"
 #include "librm/cluster/impl/agent_tasks.ipp"
 
 namespace librm {

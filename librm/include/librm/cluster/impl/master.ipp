@@ -8,6 +8,7 @@
 #include "librm/base/check.hpp"
 #include "librm/cluster/impl/master_agents.ipp"
 #include "librm/cluster/impl/master_maintenance.ipp"
+#include "librm/cluster/impl/master_offers.ipp"
 #include "librm/cluster/impl/master_roles.ipp"
 #include "librm/cluster/impl/master_tasks.ipp"
 #include "librm/cluster/master.hpp"
