@@ -353,9 +353,13 @@ std::optional<std::string> Targets::excuse(const Planned& planned, std::uint64_t
   }
   if (planned.spec.overlap == batch::Overlap::allow) return std::nullopt;
   for (const auto& [number, run] : planned.runs) {
-    if (!run.occurrence || *run.occurrence >= k || !lost_in(run, end)) continue;
+    if (!run.occurrence || *run.occurrence >= k) continue;
+    const bool lost = lost_in(run, end);
+    const bool stepped = std::any_of(run.launches.begin(), run.launches.end(),
+                                     [](const auto& l) { return l.clock_ahead != Duration{}; });
+    if (!lost && !stepped) continue;
     if (!run.ended || true_time(*run.ended) + ahead_most(*run.ended) > target) {
-      return "an earlier run was out of reach";
+      return lost ? "an earlier run was out of reach" : "an earlier run was on a stepped clock";
     }
   }
   return std::nullopt;
