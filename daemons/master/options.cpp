@@ -155,6 +155,11 @@ std::optional<int> read_options(int argc, const char* const* argv, MasterOptions
       master.agent_lease >= master.agent_unreachable_after) {
     return usage_error("need heartbeat-interval < agent-lease < unreachable-after");
   }
+  if (master.agent_return_timeout < master.agent_lease) {
+    return usage_error(
+        "need agent-lease <= agent-return-timeout: an earlier leader may have given "
+        "a lease just before");
+  }
   if (!config.zk.empty() && config.state.empty()) {
     return usage_error("zk: masters that elect a leader share their state: give --state, too");
   }

@@ -177,15 +177,28 @@ TEST_F(Maintenance, OnlyADrainedAgentGoesDownUnlessForced) {
             "-> c-10 AgentRefused agent a-1 (host) is down for maintenance; it is taken in again "
             "after 'rmctl node up a-1'\n"
             "close c-10: down for maintenance\n"
+            "reply ok\n"
+            "-> c-20 RescindOffers 1\n");
+  // It may still be in its lease, from which its fences count.
+  EXPECT_EQ(master.tick_after(seconds(14)), "");
+  EXPECT_EQ(master.tick_after(seconds(1)),
             "! Agent a-1 unreachable\n"
             "-> c-20 AgentLost a-1\n"
-            "reply ok\n"
-            "-> c-20 RescindOffers 1\n"
             "-> c-20 StatusUpdates [t1 unreachable (agent_unreachable)]\n");
+}
+
+TEST_F(Maintenance, ALeaseThatAnEarlierLeaderGaveHoldsWhereAnAgentGoesDown) {
+  Master other = next();  // does not know what runs there
+  EXPECT_EQ(other.step(control(AgentAction::down, {}, true)),
+            "! Service a-1 down\n"
+            "reply ok\n");
+  EXPECT_EQ(other.tick_after(seconds(14)), "");
+  EXPECT_EQ(other.tick_after(seconds(1)), "! Agent a-1 unreachable\n");
 }
 
 TEST_F(Maintenance, AnAgentThatIsDownIsRefusedUntilItIsUp) {
   act(AgentAction::down, {}, true);
+  master.tick_after(seconds(15));
   const std::string refused =
       "-> c-11 AgentRefused agent a-1 (host) is down for maintenance; it is taken in again after "
       "'rmctl node up a-1'\n"

@@ -107,7 +107,8 @@ struct MasterOptions {
   Duration agent_lease = seconds(15);
   /// Silence after which an agent is unreachable; more than the lease.
   Duration agent_unreachable_after = seconds(30);
-  /// After a start, the time that known agents have to return before they count as silent.
+  /// After a start, the time that known agents have to return before they count as silent; not
+  /// less than the lease.
   Duration agent_return_timeout = seconds(60);
   /// How offers are made: leases, allowed roles, policy. What it points to outlives the master;
   /// first_offer is the master's to say.
@@ -183,7 +184,7 @@ class MasterCore {
     std::optional<ConnectionId> connection;  ///< while registered
     std::uint64_t session = 0;               ///< of the incarnation, the latest seen
     Instant last_heard;
-    Instant lease_until;  ///< as the master counts it
+    Instant lease_until;  ///< at the latest, of any master: as this one counts it
     std::set<std::pair<FrameworkId, TaskId>> tasks;
     bool in_allocator = false;  ///< its resources are; false before it returned
     AgentServiceRecord service;
@@ -314,7 +315,7 @@ class MasterCore {
   Result<void> set_windows(Now now, const SetMaintenance& event, MasterActions& out);
   Result<AgentService> next_service(const Agent& agent, const ControlAgent& event) const;
   Result<void> control_agent(Now now, const ControlAgent& event, MasterActions& out);
-  void take_down(Agent& agent, MasterActions& out);
+  void take_down(Now now, Agent& agent, MasterActions& out);
   void refresh_windows(Now now);
   std::optional<WallTime> window_start(const AgentRecord& agent, WallTime now) const;
   DrainSnapshot drain_snapshot(const Agent& agent, const Drain& drain, WallTime now) const;

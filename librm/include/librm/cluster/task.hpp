@@ -28,7 +28,7 @@ enum class TaskState : std::uint8_t {
   error = 8,         ///< the launch itself was invalid
   lost = 9,          ///< it ran, it has ended, and how is unknown
   dropped = 10,      ///< it never started and never will
-  unreachable = 11,  ///< its agent is; it may still run
+  unreachable = 11,  ///< its agent is, and its lease over; it may still run
   gone = 12,         ///< it ran on an incarnation that is proven dead
   gone_by_operator = 13,
   unknown = 14,  ///< nobody knows this task

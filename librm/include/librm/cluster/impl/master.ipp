@@ -124,7 +124,7 @@ LIBRM_DECL void MasterCore::resume(Now now, MasterActions& out) {
   // Known agents get agent_return_timeout to return, whatever the limit for silence is.
   for (auto& [id, agent] : agents_) {
     agent.last_heard = now.mono + options_.agent_return_timeout - options_.agent_unreachable_after;
-    agent.lease_until = now.mono;
+    agent.lease_until = now.mono + options_.agent_lease;  // an earlier master may have given it
     agent.available_until = window_start(agent.record, now.wall);
   }
   check_at_ = now.mono;
@@ -155,7 +155,8 @@ LIBRM_DECL void MasterCore::disconnect(Agent& agent, std::string reason, MasterA
   agent.connection.reset();
 }
 
-/// Silent for too long, or down: its tasks may run on, but nobody can say.
+/// Silent for too long, or down: its tasks may run on, but nobody can say. Its lease is over, or
+/// it has no tasks.
 LIBRM_DECL void MasterCore::mark_unreachable(Agent& agent, const std::string& why,
                                              MasterActions& out) {
   const AgentId id = agent.record.agent;
@@ -369,9 +370,11 @@ LIBRM_DECL void MasterCore::check_silence(Now now, MasterActions& out) {
   check_at_.reset();
   for (auto& [id, agent] : agents_) {
     if (agent.record.status != AgentStatus::admitted) continue;
-    const Instant limit = agent.last_heard + options_.agent_unreachable_after;
+    const bool down = agent.service.service == AgentService::down;
+    const Instant silent = agent.last_heard + options_.agent_unreachable_after;
+    const Instant limit = down ? std::min(agent.lease_until, silent) : silent;
     if (now.mono >= limit) {
-      mark_unreachable(agent, "silent", out);
+      mark_unreachable(agent, down ? "down for maintenance" : "silent", out);
     } else {
       look_at(limit);
     }

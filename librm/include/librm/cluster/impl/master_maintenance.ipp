@@ -260,7 +260,7 @@ LIBRM_DECL Result<void> MasterCore::control_agent(Now now, const ControlAgent& e
   persist(record, out);
   trace(to_string(event.agent), std::string("is ") + to_string(*next));
   if (*next == AgentService::down) {
-    take_down(agent, out);
+    take_down(now, agent, out);
   } else if (agent.in_allocator) {
     if (*next != AgentService::normal) {
       rescind_all(allocator_->deactivate_agent(event.agent));
@@ -272,13 +272,21 @@ LIBRM_DECL Result<void> MasterCore::control_agent(Now now, const ControlAgent& e
   return {};
 }
 
-/// It is told to stop. What is left there cannot be asked about before the agent returns.
-LIBRM_DECL void MasterCore::take_down(Agent& agent, MasterActions& out) {
+/// It is told to stop. What is left there cannot be asked about before the agent returns, and is
+/// unreachable when its lease is over: fences count from there.
+LIBRM_DECL void MasterCore::take_down(Now now, Agent& agent, MasterActions& out) {
   if (agent.connection) {
     send(*agent.connection, AgentRefused{ErrorCode::unavailable, detail::down_text(agent)}, out);
+    disconnect(agent, "down for maintenance", out);
   }
   if (agent.record.status == AgentStatus::unreachable) return;
-  mark_unreachable(agent, "down for maintenance", out);
+  const bool is_idle = agent.in_allocator && agent.tasks.empty();
+  if (is_idle || now.mono >= agent.lease_until) {
+    mark_unreachable(agent, "down for maintenance", out);
+    return;
+  }
+  if (agent.in_allocator) rescind_all(allocator_->deactivate_agent(agent.record.agent));
+  look_at(agent.lease_until);
 }
 
 // --- drains ---
