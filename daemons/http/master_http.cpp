@@ -13,9 +13,9 @@
 #include "http/json.hpp"
 #include "http/maintenance_routes.hpp"
 #include "http/master_views.hpp"
+#include "http/offer_why.hpp"
 #include "http/parameters.hpp"
 #include "http/problem.hpp"
-#include "http/quota_why.hpp"
 #include "http/role_routes.hpp"
 #include "http/router.hpp"
 #include "http/schedule_routes.hpp"
@@ -306,7 +306,7 @@ class MasterHttp::Impl {
       const Now now = backend_.now();
       batch::Why why =
           one.index() ? batch().why(*one.job, *one.index(), now) : batch().why(*one.job, now);
-      add_quotas(backend_.core().master(), batch(), *one.job, now.mono, why);
+      add_claims(backend_.core().master(), batch(), *one.job, now.mono, why);
       responder.reply(json_response(batch::why_to_json(why)));
     });
   }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "http/backend.hpp"
+#include "librm/alloc/allocator.hpp"
 
 namespace librm::http {
 
@@ -107,6 +108,27 @@ class FakeMaster final : public MasterBackend {
     step(MasterEvent(Received{ConnectionId{++connection_}, message}));
     // With which it shows that it has got its id.
     step(MasterEvent(Received{ConnectionId{connection_}, AgentHeartbeat{1}}));
+  }
+  /// A framework of its own that subscribes, declines what it is offered, and has this demand.
+  void add_demand(const std::string& framework, const std::string& shape, std::uint32_t count) {
+    const ConnectionId connection{++connection_};
+    FrameworkInfo info;
+    info.name = framework;
+    info.user = "root";
+    step(MasterEvent(Received{connection, Subscribe{{}, info}}));
+    DeclineOffers decline;
+    const auto subscribed = core_.master().allocator().frameworks().back().framework;
+    for (const Offer* offer : core_.master().allocator().offers_of(subscribed)) {
+      decline.offers.push_back(offer->id);
+    }
+    decline.refuse_for = seconds(3600);
+    step(MasterEvent(Received{connection, decline}));
+    Demand demand;
+    demand.id = {1};
+    demand.role = any_role;
+    demand.shape = parse_request(shape).value();
+    demand.count_min = demand.count_max = count;
+    step(MasterEvent(Received{connection, DeclareDemands{{demand}}}));
   }
   /// The state of a task, as its agent would report it.
   void report(const TaskId& task, TaskState state, std::optional<int> exit_code = {}) {

@@ -73,6 +73,20 @@ TEST_F(RoleHttp, AJobThatAQuotaKeepsWaitingSaysSo) {
   EXPECT_EQ(why["nodes"][0]["reason"], reason);
 }
 
+TEST_F(RoleHttp, AJobThatAnEarmarkKeepsWaitingSaysSo) {
+  master.add_agent("node-2", "127.0.0.1:5051", "cpus:4;mem:4096;disk:100");
+  send(201, "POST", "/v1/jobs", R"({"command": "x", "name": "a", "cpus": 3})");
+  send(201, "POST", "/v1/jobs", R"({"command": "x", "name": "b", "cpus": 3})");
+  EXPECT_EQ(send(200, "GET", "/v1/jobs/b")["state"], "running");
+  master.add_demand("gangs", "cpus:2", 2);
+  send(201, "POST", "/v1/jobs", R"({"command": "x", "name": "c", "cpus": 1})");
+  const Json why = send(200, "GET", "/v1/jobs/c/why");
+  const std::string reason = "kept for e-1 of f-2 in role *, whose start is not known";
+  EXPECT_EQ(why["nodes"][0]["reason"], reason);
+  const std::string summary = why["summary"];
+  EXPECT_TRUE(summary.ends_with("2 of 2 agents fit · gets no offer there: " + reason)) << summary;
+}
+
 TEST_F(RoleHttp, WhatIsNotInUseIsReservedAndGivenBack) {
   const Json node = operate(200, "reserve", R"({"resources": "cpus:3", "role": "eng"})");
   EXPECT_EQ(node["reserved"], "cpus(+eng):3");

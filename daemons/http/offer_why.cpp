@@ -1,5 +1,5 @@
 // The allocator's reasons in the words of a job's.
-#include "http/quota_why.hpp"
+#include "http/offer_why.hpp"
 
 #include <map>
 #include <string>
@@ -18,12 +18,14 @@ bool is_its_own(std::string_view reason) {
 
 }  // namespace
 
-void add_quotas(const MasterCore& master, const batch::BatchCore& batch, const batch::Job& job,
+void add_claims(const MasterCore& master, const batch::BatchCore& batch, const batch::Job& job,
                 Instant now, batch::Why& why) {
-  if (master.quotas().empty() || why.nodes.empty() || !batch.framework()) return;
+  const Allocator& allocator = master.allocator();
+  if (master.quotas().empty() && allocator.earmarks().empty()) return;
+  if (why.nodes.empty() || !batch.framework()) return;
   std::map<AgentId, std::string> refused;
   for (Explanation& one :
-       master.allocator().explain(*batch.framework(), job.spec.role, job.spec.request, now)) {
+       allocator.explain(*batch.framework(), job.spec.role, job.spec.request, now)) {
     if (!one.fits && !is_its_own(one.reason)) refused.emplace(one.agent, std::move(one.reason));
   }
   std::size_t fitting = 0;
