@@ -309,23 +309,30 @@ def check_schedules(master):
 
 
 def check_chronos(master, root):
-    job = {"name": "old", "command": "true", "schedule": "R/2030-01-01T00:00:00Z/PT1H"}
-    child = {"name": "young", "command": "true", "parents": ["old"]}
+    # Runs outlive their schedules, so each root has names of its own.
+    old, young = "old" + root.replace("/", "-"), "young" + root.replace("/", "-")
+    job = {"name": old, "command": "true", "schedule": "R/2030-01-01T00:00:00Z/PT1H"}
+    child = {"name": young, "command": "true", "parents": [old]}
     name = root + "/job/{name}"
+
+    def done(method, route, path=None, body=None):
+        status, answer = master.ask(method, route, path, body)
+        assert status == 204, (method, path or route, status, answer)
+
     for method in ("POST", "PUT"):
-        assert master.ask(method, root + "/iso8601", body=job)[0] == 204
-        assert master.ask(method, root + "/dependency", body=child)[0] == 204
+        done(method, root + "/iso8601", body=job)
+        done(method, root + "/dependency", body=child)
     for path in ("/jobs", "/jobs/search", "/jobs/summary", "/graph/dot", "/graph/csv", "/leader"):
         master.get(root + path)
-    master.get(name, root + "/job/old")
-    master.get(root + "/job/stat/{name}", root + "/job/stat/old")
+    master.get(name, f"{root}/job/{old}")
+    master.get(root + "/job/stat/{name}", f"{root}/job/stat/{old}")
     master.get(root + "/stats/{statistic}", root + "/stats/mean")
     assert master.ask("GET", root + "/stats/{statistic}", root + "/stats/mode")[0] == 404
-    assert master.ask("PUT", root + "/job/success/{name}", root + "/job/success/old")[0] == 204
-    assert master.ask("PUT", name, root + "/job/old")[0] == 204
-    assert master.ask("DELETE", root + "/task/kill/{name}", root + "/task/kill/old")[0] == 204
-    for gone in ("old", "young"):
-        assert master.ask("DELETE", name, f"{root}/job/{gone}")[0] == 204
+    done("PUT", root + "/job/success/{name}", f"{root}/job/success/{old}")
+    done("PUT", name, f"{root}/job/{old}")
+    done("DELETE", root + "/task/kill/{name}", f"{root}/task/kill/{old}")
+    for gone in (old, young):
+        done("DELETE", name, f"{root}/job/{gone}")
 
 
 def visit_roles(master, node):
