@@ -83,6 +83,7 @@ void AgentNode::act(ConnectMaster&&) {
   }
   world().network().connect(*this, *leader, [this](std::optional<ConnectionId> connection) {
     if (connection) {
+      newest_connection_ = *connection;
       post(MasterConnected{*connection});
     } else {
       post(MasterUnavailable{"nobody answers"});
@@ -111,7 +112,8 @@ void AgentNode::act(StopAgent&& stop) {
 }
 
 void AgentNode::on_message(ConnectionId connection, Message message) {
-  if (const auto* registered = std::get_if<AgentRegistered>(&message)) {
+  const auto* registered = std::get_if<AgentRegistered>(&message);
+  if (registered != nullptr && connection == newest_connection_) {  // else the core ignores it
     master_connection_ = connection;
     master_epoch_ = registered->epoch;
   }

@@ -68,6 +68,7 @@ class AgentNode final : public CoreNode<AgentCore, AgentCodec> {
   Shepherd& shepherd_;
   AgentOptions options_;
   FindMaster find_master_;
+  ConnectionId newest_connection_;
   std::optional<ConnectionId> master_connection_;
   Epoch master_epoch_ = 0;
   std::optional<Error> stopped_;
