@@ -76,9 +76,12 @@ void Cluster::perform(const Deed& deed) {
       return;
     case Deed::Kind::skew: {
       sim::Host& host = pick_host(deed);
-      host.step_wall(deed.by);
-      if (deed.time == Duration{}) return;
-      world_.after(deed.time, [&host, by = deed.by] { host.step_wall(Duration{} - by); });
+      const auto step = [this, &host](Duration by) {
+        if (targets_) targets_->note_view();
+        host.step_wall(by);
+      };
+      step(deed.by);
+      if (deed.time > Duration{}) world_.after(deed.time, [step, by = deed.by] { step({-by.ns}); });
       return;
     }
     case Deed::Kind::power_off: {

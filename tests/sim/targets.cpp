@@ -17,6 +17,8 @@ namespace {
 
 constexpr Duration epsilon_forgiveness = seconds(5);
 constexpr Duration head_start = seconds(10);
+/// More than any record waits for its disk, less than clocks are stepped by.
+constexpr Duration step_min = seconds(30);
 constexpr Duration look_interval = milliseconds(100);
 /// What a healthy majority needs until it starts what is due: the old leader's session ends, the
 /// new one takes over, agents find it and register.
@@ -112,7 +114,8 @@ void Targets::receive(const batch::BatchOutput& output) {
     planned.answered = true;
     planned.acknowledged = clock_.now().wall;
     world_.trace("client", planned.spec.name + " is acknowledged");
-  } else if (due(planned, planned.count) < clock_.now().wall + ahead_most(world_.now())) {
+  } else if (due(planned, planned.count - 1) + planned.spec.epsilon <
+             clock_.now().wall + ahead_most(world_.now())) {
     // Nobody took it before it was over, which nobody promised.
     planned.answered = true;
     planned.count = 0;
@@ -130,6 +133,11 @@ bool Targets::done() const {
 // --- what is seen ---
 
 void Targets::look() {
+  note_view();
+  world_.after(look_interval, [this] { look(); });
+}
+
+void Targets::note_view() {
   View view;
   view.possible = election_.possible();
   view.leader = leader_();
@@ -155,7 +163,6 @@ void Targets::look() {
     view.from = world_.now();
     views_.push_back(std::move(view));
   }
-  world_.after(look_interval, [this] { look(); });
 }
 
 void Targets::on_commit(const RecordEntry& entry) {
@@ -179,6 +186,9 @@ void Targets::on_commit(const RecordEntry& entry) {
     Run& begun = planned->runs[run->run.number];
     begun.occurrence = run->run.occurrence;
     if (!views_.empty()) begun.clock_ahead = views_.back().clock_ahead;
+    // The clock by which it was begun may have been stepped before its record was durable.
+    const Duration noted = run->run.started - clock_.now().wall;
+    if (noted > step_min || noted < Duration{-step_min.ns}) begun.clock_ahead = noted;
     const auto index = static_cast<std::size_t>(planned - schedules_.data());
     for (const batch::JobId job : run->run.jobs) jobs_[job] = {index, run->run.number};
   } else if (const auto* change = std::get_if<batch::ScheduleChangeRecord>(&*record)) {

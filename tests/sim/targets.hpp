@@ -28,7 +28,8 @@ namespace rm_sim {
 ///  - nobody could lead for long enough in it, or no leader's clock showed it for long enough,
 ///  - its run was launched in time on an agent that was then out of the leader's reach, and runs
 ///    at most once,
-///  - or an earlier run that was lost like that held it back, as the overlap policy says.
+///  - or an earlier run that was lost like that, or ran by a clock that was stepped, held it back,
+///    as the overlap policy says.
 class Targets {
  public:
   using Find = std::function<ClusterNode*()>;
@@ -43,6 +44,8 @@ class Targets {
   void start();
   void receive(const batch::BatchOutput& output);
   void on_commit(const librm::RecordEntry& entry);
+  /// Looks who leads by which clock, as it does from time to time: before a clock is stepped.
+  void note_view();
   /// Every schedule was acknowledged.
   bool done() const;
   /// Judges the targets that are over, and takes the schedules away.
