@@ -25,6 +25,9 @@ constexpr Duration look_interval = milliseconds(100);
 constexpr Duration long_enough = seconds(10);
 constexpr std::string_view command_prefix = "sleep-ms ";
 
+/// Whether a clock that is ahead, or behind, by so much was stepped: drift alone is not.
+bool is_stepped(Duration ahead) { return ahead > step_min || ahead < Duration{-step_min.ns}; }
+
 }  // namespace
 
 Targets::Targets(sim::World& world, const Scenario& scenario, const sim::TaskLog& log,
@@ -188,7 +191,7 @@ void Targets::on_commit(const RecordEntry& entry) {
     if (!views_.empty()) begun.clock_ahead = views_.back().clock_ahead;
     // The clock by which it was begun may have been stepped before its record was durable.
     const Duration noted = run->run.started - clock_.now().wall;
-    if (noted > step_min || noted < Duration{-step_min.ns}) begun.clock_ahead = noted;
+    if (is_stepped(noted)) begun.clock_ahead = noted;
     const auto index = static_cast<std::size_t>(planned - schedules_.data());
     for (const batch::JobId job : run->run.jobs) jobs_[job] = {index, run->run.number};
   } else if (const auto* change = std::get_if<batch::ScheduleChangeRecord>(&*record)) {
@@ -366,7 +369,7 @@ std::optional<std::string> Targets::excuse(const Planned& planned, std::uint64_t
     if (!run.occurrence || *run.occurrence >= k) continue;
     const bool lost = lost_in(run, end);
     const bool stepped = std::any_of(run.launches.begin(), run.launches.end(),
-                                     [](const auto& l) { return l.clock_ahead != Duration{}; });
+                                     [](const auto& l) { return is_stepped(l.clock_ahead); });
     if (!lost && !stepped) continue;
     if (!run.ended || true_time(*run.ended) + ahead_most(*run.ended) > target) {
       return lost ? "an earlier run was out of reach" : "an earlier run was on a stepped clock";

@@ -7,11 +7,16 @@
 namespace librm::test {
 namespace {
 
+/// A task for the custom executor `x`.
+TaskInfo executor_task(const TaskId& id) {
+  TaskInfo info = task_info(id);
+  info.executor = ExecutorInfo{};
+  info.executor->id = "x";
+  return info;
+}
+
 TEST_F(ReadyAgent, AnExecutorSpeaksForItselfOnly) {
-  TaskInfo own = task_info("t1");
-  own.executor = ExecutorInfo{};
-  own.executor->id = "x";
-  agent.launch(own);
+  agent.launch(executor_task("t1"));
   agent.launch(task_info("t2"));
   const ConnectionId connection{50};
   agent.step(FromExecutor{connection, SubscribeExecutor{framework, "x", {}}});
@@ -34,9 +39,7 @@ TEST_F(ReadyAgent, AnExecutorSpeaksForItselfOnly) {
 }
 
 TEST_F(ReadyAgent, AnExecutorIsShutDownWithItsFrameworkAndKilledIfItStays) {
-  TaskInfo info = task_info("t1");
-  info.executor = ExecutorInfo{};
-  info.executor->id = "x";
+  TaskInfo info = executor_task("t1");
   agent.launch(info);
   const ConnectionId connection{50};
   agent.step(FromExecutor{connection, SubscribeExecutor{framework, "x", {}}});
@@ -56,9 +59,7 @@ TEST_F(ReadyAgent, AnExecutorIsShutDownWithItsFrameworkAndKilledIfItStays) {
 }
 
 TEST_F(ReadyAgent, AnExecutorRunsSeveralTasksAndItsEndEndsThem) {
-  TaskInfo info = task_info("t1");
-  info.executor = ExecutorInfo{};
-  info.executor->id = "x";
+  TaskInfo info = executor_task("t1");
   EXPECT_EQ(agent.launch(info), "! Ledger t1 staging\nshepherd: start .executor.x:t1\n");
   constexpr ConnectionId connection{30};
   EXPECT_EQ(agent.step(FromExecutor{connection, SubscribeExecutor{framework, "x", {}}}),
